@@ -1,0 +1,136 @@
+"""The commands: python -m autograder --help."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from autograder.authoring.course import AuthorError, read_course
+
+EXAMPLES = """\
+examples:
+  python -m autograder new 02_normalization/19_weight_norm
+  python -m autograder check 02_normalization
+  python -m autograder build
+  python -m autograder demo --students 8
+"""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0 if all is well, 1 if not, 2 if it was misspelt."""
+    arguments = _parser().parse_args(words)
+    try:
+        return int(arguments.run(arguments))
+    except AuthorError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+
+
+def new(arguments: argparse.Namespace) -> int:
+    from autograder.authoring.skeleton import write
+
+    path = write(_root(arguments), arguments.name, quiz=arguments.quiz)
+    print(f"Wrote {path}, a whole small {'quiz' if arguments.quiz else 'exercise'} to change.")
+    print(f"Next: python {path}, then python -m autograder check {arguments.name}")
+    return 0
+
+
+def build(arguments: argparse.Namespace) -> int:
+    from autograder.authoring.build import build as build_notebooks
+
+    began = time.monotonic()
+    root = _root(arguments)
+    written = build_notebooks(root, arguments.what)
+    for path in written:
+        print(path.relative_to(root))
+    print(f"{len(written)} notebooks are current ({time.monotonic() - began:.0f} s).")
+    return 0
+
+
+def check(arguments: argparse.Namespace) -> int:
+    from autograder.authoring.check import check as check_exercises
+
+    began = time.monotonic()
+    exercises = read_course(_root(arguments) / "solutions").select(arguments.what)
+    kept = broken = 0
+    for done, promises in enumerate(check_exercises(exercises, arguments.workers), 1):
+        _erase_bar()
+        for promise in promises:
+            kept, broken = kept + promise.kept, broken + (not promise.kept)
+            if arguments.all or not promise.kept:
+                print(promise)
+        if not arguments.all and promises:
+            wrong = sum(not p.kept for p in promises)
+            state = f"{len(promises) - wrong} promises kept" + (f", {wrong} BROKEN" * bool(wrong))
+            print(f"{promises[0].about}: {state}")
+        _draw_bar(done, len(exercises), began)
+    _erase_bar()
+    print(f"{kept} promises kept, {broken} broken ({time.monotonic() - began:.0f} s).")
+    return 1 if broken else 0
+
+
+def _draw_bar(done: int, of: int, began: float) -> None:
+    """A progress bar, where somebody watches."""
+    if sys.stderr.isatty() and done < of:
+        width = 30 * done // of
+        left = (time.monotonic() - began) / done * (of - done)
+        bar = "#" * width + "." * (30 - width)
+        print(f"\r[{bar}] {done}/{of}, {left:.0f} s left", end="", file=sys.stderr, flush=True)
+
+
+def _erase_bar() -> None:
+    if sys.stderr.isatty():
+        print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)
+
+
+def _root(arguments: argparse.Namespace) -> Path:
+    return Path(arguments.course)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m autograder",
+        description="Write, check, build and grade a course of nbgrader notebooks.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--course", default=".", metavar="FOLDER", help="the course (default: here)"
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[..., int], text: str, example: str):  # type: ignore[no-untyped-def]
+        sub = commands.add_parser(
+            name, help=text, description=text, epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        sub.set_defaults(run=run)
+        return sub
+
+    what = {"nargs": "?", "metavar": "SECTION[/EXERCISE]", "help": "a part (default: all)"}
+    sub = command(
+        "new", new, "Write the skeleton of an exercise or a quiz.",
+        "python -m autograder new 02_normalization/19_weight_norm",
+    )  # fmt: skip
+    sub.add_argument("name", metavar="SECTION/EXERCISE", help="such as 02_normalization/19_name")
+    sub.add_argument("--quiz", action="store_true", help="a quiz in place of an exercise")
+    sub = command(
+        "build", build, "Write source/ and release/ from solutions/.",
+        "python -m autograder build 02_normalization",
+    )  # fmt: skip
+    sub.add_argument("what", **what)
+    sub = command(
+        "check", check, "Check every promise of the course; exit 1 if one is broken.",
+        "python -m autograder check 02_normalization/03_batch_norm_forward --all",
+    )  # fmt: skip
+    sub.add_argument("what", **what)
+    sub.add_argument("--all", action="store_true", help="show the promises that are kept, too")
+    sub.add_argument("--workers", type=int, default=0, help="processes (default: one a core)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

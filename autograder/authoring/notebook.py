@@ -1,0 +1,226 @@
+"""Render an exercise as the nbgrader notebook that `source/` holds."""
+
+import ast
+import re
+from hashlib import sha256
+from textwrap import indent
+from typing import Any
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from autograder.authoring import quiz
+from autograder.authoring.course import BEGIN, END, Cell, Exercise, bound
+
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+IMPORT = "from autograder import reference"
+AUTHOR_ONLY = ("mistake", "alternative", "setup", "key", "evidence")
+NAMES = """\
+# Your name, and whom you worked with ("" if nobody).
+NAME = ""
+COLLABORATORS = ""
+"""
+# A figure or a line of text has nothing to be compared with: nbval looks for errors only.
+ANY_OUTPUT = {"tags": ["nbval-ignore-output"]}
+
+
+def render(exercise: Exercise, seed: int = 0) -> NotebookNode:
+    """The whole notebook, solutions and hidden checks in it. The seed draws the quiz variants."""
+    items = {item.cell: item for item in quiz.items(exercise)}
+    cells = [_prompt(exercise), _names(exercise)]
+    counts: dict[str, int] = {}
+    for cell in exercise.cells[1:]:
+        if cell.role in AUTHOR_ONLY:
+            continue
+        if cell in items:
+            cells += _question(exercise, quiz.variant(items[cell], seed))
+        elif cell.role == "hidden":
+            cells.append(_hidden(exercise, cell))
+        elif cell.role == "solution":
+            cells.append(_cell(exercise, cell.defines[0], cell.source, solution=True))
+        else:
+            role = cell.role or ("prose" if cell.kind == "markdown" else "given")
+            counts[role] = counts.get(role, 0) + 1
+            # A check is a grade cell without points: so `nbgrader validate` looks at it too.
+            points = 0 if cell.role == "check" else None
+            name = f"{role}-{counts[role]}"
+            cells.append(_cell(exercise, name, cell.source, kind=cell.kind, points=points))
+    metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    notebook = new_notebook(cells=cells, metadata=metadata)
+    notebook.nbformat_minor = 5
+    return notebook
+
+
+def points(exercise: Exercise) -> tuple[int, int]:
+    """The points that checks give, and those that a person gives."""
+    items = quiz.items(exercise)
+    checked = sum(int(cell.options["points"]) for cell in exercise.of("hidden"))
+    checked += sum(item.points for item in items if item.kind != "text")
+    return checked, sum(item.points for item in items if item.kind == "text")
+
+
+def stub(source: str) -> str:
+    """The solution cell as students get it.
+
+    Inside a function the solution becomes a line that says it is not attempted yet; an answer that
+    is a value becomes `name = ...`.
+    """
+    kept: list[str] = []
+    hidden: list[str] | None = None
+    for line in source.splitlines():
+        if line.strip() == BEGIN:
+            hidden, margin = [], line[: len(line) - len(line.lstrip())]
+        elif line.strip() == END and hidden is not None:
+            kept += _stub_lines(kept, hidden, margin)
+            hidden = None
+        elif hidden is not None:
+            hidden.append(line)
+        else:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def solved(source: str) -> str:
+    """The solution cell with the solution in it and the markers gone."""
+    marks = (BEGIN, END)
+    return "\n".join(line for line in source.splitlines() if line.strip() not in marks)
+
+
+def _stub_lines(before: list[str], hidden: list[str], margin: str) -> list[str]:
+    if not margin:
+        return [f"{name} = ..." for name in bound(ast.parse("\n".join(hidden)).body)]
+    heads = (re.match(r"( *)(?:def|class) (\w+)", line) for line in reversed(before))
+    name = next(head[2] for head in heads if head and len(head[1]) < len(margin))
+    return [
+        f"{margin}# Your code goes here, in place of the next line.",
+        f'{margin}raise NotImplementedError("`{name}` is not written yet")',
+    ]
+
+
+def slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _prompt(exercise: Exercise) -> NotebookNode:
+    title, _, prose = exercise.header.source.strip().partition("\n")
+    options = exercise.header.options
+    stars = "★" * options["stars"] + "☆" * (3 - options["stars"])
+    checked, by_hand = points(exercise)
+    worth = f"{checked} points" + (f" and {by_hand} by a reader" if by_hand else "")
+    facts = f"{stars} · about {options['minutes']} minutes · {worth} · goal: {options['goal']}"
+    return _cell(exercise, "prompt", f"{title}\n\n*{facts}*\n\n{prose.strip()}", kind="markdown")
+
+
+def _names(exercise: Exercise) -> NotebookNode:
+    return new_code_cell(NAMES.strip(), id=cell_id(exercise, "names"), metadata=ANY_OUTPUT)
+
+
+def _hidden(exercise: Exercise, cell: Cell) -> NotebookNode:
+    aspect, worth = str(cell.options["aspect"]), int(cell.options["points"])
+    source = _with_reference(cell.source, exercise)
+    return _graded(exercise, slug(aspect), aspect, worth, source)
+
+
+def _graded(exercise: Exercise, name: str, aspect: str, worth: int, source: str) -> NotebookNode:
+    unit = "point" if worth == 1 else "points"
+    lines = [
+        f"# Hidden check, {worth} {unit}: {aspect}",
+        "### BEGIN HIDDEN TESTS",
+        source.strip(),
+        "### END HIDDEN TESTS",
+    ]
+    return _cell(exercise, name, "\n".join(lines), points=worth)
+
+
+def _with_reference(source: str, exercise: Exercise) -> str:
+    """Write the reference where its import stands: nothing importable holds the answer."""
+    if IMPORT not in source.splitlines():
+        return source
+    body = "\n\n".join(solved(cell.source) for cell in exercise.of("solution"))
+    inline = (
+        f"def _reference():\n{indent(body, '    ')}\n"
+        "    return __import__('types').SimpleNamespace(**locals())\n\n\n"
+        "reference = _reference()"
+    )
+    lines = source.splitlines()
+    lines[lines.index(IMPORT)] = inline
+    return "\n".join(lines)
+
+
+def _question(exercise: Exercise, drawn: quiz.Variant) -> list[NotebookNode]:
+    item = drawn.item
+    unit = "point" if item.points == 1 else "points"
+    if item.kind == "text":
+        scheme = "\n".join(f"- [{worth}] {criterion}" for worth, criterion in item.rubric)
+        prompt = (
+            f"{drawn.prompt}\n\n*{item.points} {unit}, given by a reader.*\n\n"
+            f"### BEGIN MARK SCHEME\n{scheme}\n### END MARK SCHEME"
+        )
+        answer = new_markdown_cell("*Your answer:*", id=cell_id(exercise, f"{item.id}-answer"))
+        task = _cell(exercise, item.id, prompt, kind="markdown", points=item.points, task=True)
+        return [task, answer]
+    name = item.variable
+    listed = "\n".join(f"- **{letter})** {o.text}" for letter, o in drawn.letters.items())
+    if item.kind == "choice":
+        among, several = "".join(drawn.letters), len(drawn.right) > 1
+        how = 'every right letter, such as "ab"' if several else 'one letter, such as "a"'
+        key = repr(drawn.right).replace("'", '"')
+        form = f'expect.letters({name}, among="{among}"{", several=True" if several else ""})'
+        feedback = {letter: option.why for letter, option in drawn.letters.items()}
+        graded = f"expect.choice({name}, right={key}, feedback={_dict(feedback)})"
+        task = "Which are right?" if several else ""
+    else:
+        how, key, task = "a number or an expression", repr(drawn.answer), ""
+        form = f"expect.number({name})"
+        graded = (
+            f"expect.value(\n    {name}, right={key}, rtol={drawn.rtol},\n"
+            f"    slips={_dict(drawn.slips)},\n)"
+        )
+    prompt = "\n\n".join(p for p in (drawn.prompt, listed, f"*{item.points} {unit}.* {task}") if p)
+    answer = f"# Your answer: {how}\n{BEGIN}\n{name} = {key}\n{END}"
+    load = "from autograder import expect\n\n"
+    return [
+        _cell(exercise, f"{item.id}-question", prompt.strip(), kind="markdown"),
+        _cell(exercise, item.id, answer, solution=True),
+        _cell(exercise, f"{item.id}-form", load + form, points=0),
+        _graded(exercise, f"{item.id}-right", f"{item.id}", item.points, load + graded),
+    ]
+
+
+def _dict(values: dict[Any, Any]) -> str:
+    lines = "".join(f"    {key!r}: {value!r},\n" for key, value in values.items())
+    return f"{{\n{lines}}}"
+
+
+def cell_id(exercise: Exercise, name: str) -> str:
+    """The same for every build; at most 64 characters, as the notebook format asks."""
+    whole = slug(f"{exercise.name}-{name}")
+    if len(whole) <= 64:
+        return whole
+    return f"{whole[:55]}-{sha256(whole.encode()).hexdigest()[:8]}"
+
+
+def _cell(
+    exercise: Exercise,
+    name: str,
+    source: str,
+    *,
+    kind: str = "code",
+    points: int | None = None,
+    solution: bool = False,
+    task: bool = False,
+) -> NotebookNode:
+    identity = cell_id(exercise, name)
+    marks: dict[str, Any] = {
+        "grade": points is not None and not task,
+        "grade_id": identity,
+        "locked": not solution,
+        "schema_version": 3,
+        "solution": solution,
+        "task": task,
+    }
+    if points is not None:
+        marks["points"] = points
+    if kind == "markdown":
+        return new_markdown_cell(source.strip(), id=identity, metadata={"nbgrader": marks})
+    return new_code_cell(source.strip(), id=identity, metadata={"nbgrader": marks, **ANY_OUTPUT})

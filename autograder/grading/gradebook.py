@@ -1,0 +1,90 @@
+"""The door to nbgrader's grading: its settings, its runs, the points in its gradebook."""
+
+from pathlib import Path
+from typing import Any
+
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import (
+    ClearHiddenTests,
+    ClearMarkScheme,
+    GetGrades,
+    NbGraderPreprocessor,
+)
+from traitlets.config import Config
+
+from autograder.authoring.build import QUIET, release_preprocessors
+
+COURSE = "training-deep-networks"
+CELL_TIMEOUT = 60  # seconds; a whole graded notebook takes at most 20 on two cores
+
+
+class HideTracebacks(NbGraderPreprocessor):  # type: ignore[misc]
+    """Leave the last line of each error in the feedback: a traceback quotes hidden checks."""
+
+    def preprocess_cell(self, cell: Any, resources: Any, cell_index: int) -> tuple[Any, Any]:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                name, message = output.ename, output.evalue
+                taught = name in ("Mistake", "NotImplementedError")
+                if name == "NotImplementedError":
+                    message = f"Not attempted yet: {message}"
+                output.traceback = (message if taught else f"{name}: {message}").splitlines()
+        return cell, resources
+
+
+def configure(config: Config) -> Config:
+    """nbgrader's settings for a course of ours."""
+    config.CourseDirectory.course_id = COURSE
+    config.GenerateAssignment.preprocessors = release_preprocessors()
+    # A warning or a progress bar on stderr is not a wrong answer; nbgrader would take all points.
+    config.IgnorePattern.enabled = True
+    config.IgnorePattern.pattern = r"[\s\S]*"
+    config.Execute.timeout = CELL_TIMEOUT
+    # Feedback shows what the student wrote and read, never a hidden check or a mark scheme.
+    config.GenerateFeedback.preprocessors = [
+        GetGrades,
+        ClearHiddenTests,
+        ClearMarkScheme,
+        HideTracebacks,
+        CSSHTMLHeaderPreprocessor,
+    ]
+    config.ClearMarkScheme.check_attachment_leakage = False
+    return config
+
+
+def grade_plainly(root: Path, section: str, students: list[str]) -> dict[str, dict[str, float]]:
+    """Let nbgrader release, autograde and give feedback; the points by student and cell.
+
+    This is `nbgrader generate_assignment`, `autograde` and `generate_feedback` in one process.
+    """
+    GenerateAssignment(**_directory(root, section), log=QUIET).start()
+    for student in students:
+        Autograde(**_directory(root, section, student), log=QUIET).start()
+        GenerateFeedback(**_directory(root, section, student), log=QUIET).start()
+    return {student: points(root, section, student) for student in students}
+
+
+def points(root: Path, section: str, student: str) -> dict[str, float]:
+    """The points in the gradebook, by `notebook/cell`."""
+    with Gradebook(f"sqlite:///{root.resolve()}/gradebook.db", COURSE) as book:
+        try:
+            submission = book.find_submission(section, student)
+        except MissingEntry:
+            return {}
+        return {
+            f"{notebook.name}/{grade.name}": grade.score or 0.0
+            for notebook in submission.notebooks
+            for grade in notebook.grades
+        }
+
+
+def _directory(root: Path, section: str, student: str = "*") -> dict[str, Any]:
+    config = configure(Config())
+    config.CourseDirectory.root = str(root.resolve())
+    config.CourseDirectory.assignment_id = section
+    config.CourseDirectory.student_id = student
+    config.GenerateAssignment.force = config.Autograde.force = config.GenerateFeedback.force = True
+    return {"coursedir": CourseDirectory(config=config), "config": config}
