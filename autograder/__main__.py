@@ -1,6 +1,8 @@
 """The commands: python -m autograder --help."""
 
 import argparse
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +15,7 @@ examples:
   python -m autograder new 02_normalization/19_weight_norm
   python -m autograder check 02_normalization
   python -m autograder build
+  python -m autograder grade 02_normalization --require-sandbox
   python -m autograder demo --students 8
 """
 
@@ -72,6 +75,89 @@ def check(arguments: argparse.Namespace) -> int:
     return 1 if broken else 0
 
 
+def grade(arguments: argparse.Namespace) -> int:
+    from autograder.grading import grade as grading
+    from autograder.grading.gradebook import GradebookError
+    from autograder.grading.report import plain, summary
+
+    def say(line: str) -> None:
+        _erase_bar()
+        print(plain(line), flush=True)
+
+    began, outcomes, run = time.monotonic(), [], None
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        run = grading.Grading(
+            _root(arguments), arguments.assignment, _options_of_grade(arguments), say
+        )
+        with run:
+            if arguments.require_sandbox and run.isolation not in ("sandbox", ""):
+                print(f"No sandbox can be had here, only {run.isolation!r}.", file=sys.stderr)
+                print("Next: install bubblewrap, or grade without --require-sandbox.")
+                return 2
+            where = f", isolation: {run.isolation}" if run.isolation else ", nothing is run"
+            say(f"Grading {len(run.tasks)} notebooks of {arguments.assignment}{where}.")
+            told = time.monotonic()
+            for done, outcome in enumerate(run, 1):
+                outcomes.append(outcome)
+                for note in outcome.problems or outcome.repairs if arguments.dry_run else ():
+                    say(f"{outcome.student}/{outcome.notebook}: {note}")
+                for problem in outcome.problems if not arguments.dry_run else ():
+                    say(f"{outcome.student}/{outcome.notebook}: {problem}")
+                _draw_bar(done, len(run.tasks), began)
+                if not sys.stderr.isatty() and time.monotonic() - told > 15:
+                    told, spent = time.monotonic(), time.monotonic() - began
+                    left = spent / done * (len(run.tasks) - done)
+                    say(f"{done} of {len(run.tasks)} done, about {left:.0f} s left.")
+    except (AuthorError, GradebookError, OSError) as error:
+        _erase_bar()
+        print(plain(str(error)), file=sys.stderr)
+        return 2 if isinstance(error, AuthorError) else 3
+    except KeyboardInterrupt:
+        say(f"Stopped after {len(outcomes)}; the same command goes on from here.")
+        return 130
+    finally:
+        if run is not None and arguments.json and outcomes:
+            text = grading.as_json(run, outcomes, time.monotonic() - began)
+            if arguments.json == "-":
+                print(text, end="")
+            else:
+                grading.write_whole(Path(arguments.json), text)
+    _erase_bar()
+    print(summary(outcomes, time.monotonic() - began))
+    return grading.exit_code(outcomes, run.stopped)
+
+
+def _options_of_grade(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
+    from dataclasses import replace
+
+    from autograder.grading.grade import Options
+    from autograder.sealed import Limits
+
+    limits = Limits()
+    if arguments.time_limit:
+        cell = min(limits.cell, arguments.time_limit)
+        limits = replace(limits, cell=cell, total=arguments.time_limit)
+    if arguments.memory_limit:
+        limits = replace(limits, memory=arguments.memory_limit << 20)
+    isolation = "sandbox" if arguments.require_sandbox else arguments.isolation
+    return Options(
+        students=tuple(arguments.student),
+        notebooks=tuple(n.removesuffix(".ipynb") for n in arguments.notebook),
+        workers=arguments.workers or os.cpu_count() or 1,
+        isolation=isolation,
+        limits=limits,
+        seed=arguments.seed,
+        dry_run=arguments.dry_run,
+    )
+
+
+def _interrupt(*_: object) -> None:
+    """A polite request to stop is what Ctrl-C is."""
+    raise KeyboardInterrupt
+
+
 def _draw_bar(done: int, of: int, began: float) -> None:
     """A progress bar, where somebody watches."""
     if sys.stderr.isatty() and done < of:
@@ -84,6 +170,13 @@ def _draw_bar(done: int, of: int, began: float) -> None:
 def _erase_bar() -> None:
     if sys.stderr.isatty():
         print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
 
 
 def _root(arguments: argparse.Namespace) -> Path:
@@ -129,6 +222,32 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("what", **what)
     sub.add_argument("--all", action="store_true", help="show the promises that are kept, too")
     sub.add_argument("--workers", type=int, default=0, help="processes (default: one a core)")
+    sub = command(
+        "grade", grade, "Grade what students handed in: submitted/ -> gradebook, feedback/.",
+        "python -m autograder grade 02_normalization --workers 2 --json grades.json",
+    )  # fmt: skip
+    sub.add_argument("assignment", metavar="ASSIGNMENT", help="a folder of source/")
+    sub.add_argument(
+        "--student", action="append", default=[], help="only this one; may be given often"
+    )
+    sub.add_argument(
+        "--notebook", action="append", default=[], help="only this one; may be given often"
+    )
+    sub.add_argument("--workers", type=_count, default=0, help="at a time (default: one a core)")
+    sub.add_argument(
+        "--isolation", choices=("sandbox", "process", "none"),
+        help="of students' code (default: the strongest that works here)",
+    )  # fmt: skip
+    sub.add_argument(
+        "--require-sandbox", action="store_true", help="refuse to grade without a sandbox"
+    )
+    sub.add_argument("--time-limit", type=float, metavar="SECONDS", help="for one notebook")
+    sub.add_argument("--memory-limit", type=_count, metavar="MB", help="for one notebook")
+    sub.add_argument("--seed", type=int, default=0, help="draws other inputs for the checks")
+    sub.add_argument(
+        "--dry-run", action="store_true", help="read everything, run and write nothing"
+    )
+    sub.add_argument("--json", metavar="FILE", help="also write the results as JSON ('-': print)")
     return parser
 
 

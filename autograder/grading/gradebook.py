@@ -1,23 +1,46 @@
 """The door to nbgrader's grading: its settings, its runs, the points in its gradebook."""
 
+import copy
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from warnings import catch_warnings, simplefilter
 
+import nbformat
+import sqlalchemy as sa
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbgrader import api
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import (
+    AssignLatePenalties,
     ClearHiddenTests,
     ClearMarkScheme,
+    ClearSolutions,
+    ComputeChecksums,
     GetGrades,
+    LockCells,
     NbGraderPreprocessor,
 )
+from nbgrader.utils import is_grade, is_locked, is_solution, is_task, parse_utc
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SAWarning
 from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
 
 from autograder.authoring.build import QUIET, release_preprocessors
 
 COURSE = "training-deep-networks"
+# nbgrader starts the program `alembic` by its name alone, so the environment's own must be found.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+PATIENCE = 120  # seconds to wait for a gradebook that somebody else has locked
 CELL_TIMEOUT = 60  # seconds; a whole graded notebook takes at most 20 on two cores
 
 
@@ -43,6 +66,7 @@ def configure(config: Config) -> Config:
     config.IgnorePattern.enabled = True
     config.IgnorePattern.pattern = r"[\s\S]*"
     config.Execute.timeout = CELL_TIMEOUT
+    config.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
     # Feedback shows what the student wrote and read, never a hidden check or a mark scheme.
     config.GenerateFeedback.preprocessors = [
         GetGrades,
@@ -51,20 +75,31 @@ def configure(config: Config) -> Config:
         HideTracebacks,
         CSSHTMLHeaderPreprocessor,
     ]
-    config.ClearMarkScheme.check_attachment_leakage = False
+    # Students' Markdown and outputs are shown to graders and students; script in them is taken out.
+    config.HTMLExporter.sanitize_html = True
     return config
 
 
-def grade_plainly(root: Path, section: str, students: list[str]) -> dict[str, dict[str, float]]:
-    """Let nbgrader release, autograde and give feedback; the points by student and cell.
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """nbgrader 0.9 triggers warnings of the newer SQLAlchemy that say nothing to its users."""
+    with catch_warnings():
+        simplefilter("ignore", SAWarning)
+        yield
 
-    This is `nbgrader generate_assignment`, `autograde` and `generate_feedback` in one process.
-    """
-    GenerateAssignment(**_directory(root, section), log=QUIET).start()
-    for student in students:
+
+def generate(root: Path, section: str) -> None:
+    """Release a section and register it in the gradebook: `nbgrader generate_assignment`."""
+    with _without_warnings():
+        GenerateAssignment(**_directory(root, section), log=QUIET).start()
+
+
+def grade_plainly(root: Path, section: str, student: str) -> dict[str, float]:
+    """`nbgrader autograde` and `generate_feedback` for one student; the points by cell."""
+    with _without_warnings():
         Autograde(**_directory(root, section, student), log=QUIET).start()
         GenerateFeedback(**_directory(root, section, student), log=QUIET).start()
-    return {student: points(root, section, student) for student in students}
+    return points(root, section, student)
 
 
 def points(root: Path, section: str, student: str) -> dict[str, float]:
@@ -88,3 +123,571 @@ def _directory(root: Path, section: str, student: str = "*") -> dict[str, Any]:
     config.CourseDirectory.student_id = student
     config.GenerateAssignment.force = config.Autograde.force = config.GenerateFeedback.force = True
     return {"coursedir": CourseDirectory(config=config), "config": config}
+
+
+Work = TypeVar("Work")
+
+
+class GradebookError(Exception):
+    """The gradebook cannot be used: why, and what to do."""
+
+
+def settings(root: Path, assignment: str) -> Config:
+    """What the course's own `nbgrader_config.py` says; without one, what we say."""
+    file = root / "nbgrader_config.py"
+    config = Config()
+    if file.is_file():
+        config.merge(PyFileConfigLoader(file.name, path=str(root)).load_config())
+    else:
+        configure(config)
+    config.CourseDirectory.root = str(root.resolve())
+    config.CourseDirectory.assignment_id = assignment
+    return config
+
+
+def timestamp(text: str) -> datetime | None:
+    """The moment that a `timestamp.txt` tells; None if it tells none."""
+    try:
+        moment = parse_utc(text.strip())
+        return moment if isinstance(moment, datetime) else None
+    except (ValueError, OverflowError, TypeError):
+        return None
+
+
+@dataclass(frozen=True)
+class Released:
+    """A notebook of `source/` as nbgrader's `generate_assignment` keeps it in mind."""
+
+    name: str
+    notebook: nbformat.NotebookNode  # as in source/
+    stubbed: nbformat.NotebookNode  # without solutions, with hidden checks and checksums
+    shown: Mapping[str, str]  # what students got, by grade_id
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        return {
+            c.metadata.nbgrader.grade_id: c.metadata.nbgrader.get("checksum", "")
+            for c in self.stubbed.cells
+            if "nbgrader" in c.metadata
+        }
+
+
+def released(path: Path, config: Config) -> Released:
+    """Read a notebook of `source/` and take out of it what nbgrader would."""
+    notebook = nbformat.read(path, as_version=4)
+    stubbed = copy.deepcopy(notebook)
+    for step in GenerateAssignment(config=config).preprocessors:
+        if issubclass(step, LockCells | ClearSolutions | ComputeChecksums):
+            stubbed, _ = step(config=config).preprocess(stubbed, {})
+    given = copy.deepcopy(stubbed)
+    for step in (ClearHiddenTests, ClearMarkScheme):
+        given, _ = step(config=config).preprocess(given, {})
+    shown = {
+        c.metadata.nbgrader.grade_id: c.source
+        for c in given.cells
+        if c.metadata.get("nbgrader", {}).get("grade_id")
+    }
+    return Released(path.stem, notebook, stubbed, shown)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the gradebook is to hold about one notebook of one student."""
+
+    student: str
+    notebook: str
+    key: str  # of everything that the scores depend on
+    content: str  # of what the student wrote
+    scores: Mapping[str, float | None]  # by cell; None waits for a person
+    waiting: frozenset[str] = frozenset()  # cells that a person has to look at
+    unanswered: frozenset[str] = frozenset()
+    timestamp: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What the gradebook says about one cell: the grader's score and a person's."""
+
+    auto: float | None
+    manual: float | None
+    extra: float | None
+    waiting: bool
+    comment: str = ""
+
+    @property
+    def score(self) -> float:
+        given = self.manual if self.manual is not None else self.auto
+        return (given or 0.0) + (self.extra or 0.0)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The ids of one notebook's cells in the gradebook."""
+
+    id: str
+    graded: Mapping[str, str] = field(default_factory=dict)
+    commented: Mapping[str, str] = field(default_factory=dict)
+
+
+RECEIPTS = sa.Table(
+    # nbgrader does not know this table and leaves it alone.
+    "autograder_receipt",
+    sa.MetaData(),
+    sa.Column("notebook_id", sa.String(32), primary_key=True),
+    sa.Column("key", sa.String(64), nullable=False),
+    sa.Column("content", sa.String(64), nullable=False),
+    sa.Column("scores", sa.Text, nullable=False),
+)
+ASSIGNMENT, NOTEBOOK = api.Assignment.__table__, api.Notebook.__table__
+BASE, SOURCE = api.BaseCell.__table__, api.SourceCell.__table__
+KINDS = {
+    "GradeCell": api.GradeCell.__table__,
+    "SolutionCell": api.SolutionCell.__table__,
+    "TaskCell": api.TaskCell.__table__,
+}
+STUDENT, HANDED_IN = api.Student.__table__, api.SubmittedAssignment.__table__
+SUBMITTED = api.SubmittedNotebook.__table__
+GRADE, COMMENT = api.Grade.__table__, api.Comment.__table__
+
+
+class Book:
+    """nbgrader's gradebook for one assignment, written in one transaction a notebook.
+
+    What never changes within a run is read once. Only the grader's own columns are written:
+    scores, extra credit and comments of a person are never touched.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        assignment: str,
+        say: Callable[[str], None] = lambda _: None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.root, self.assignment, self._say = root, assignment, say
+        self._patience = patience
+        self.config = settings(root, assignment)
+        self.directory = CourseDirectory(config=self.config)
+        self._course = str(self.directory.course_id) or "default_course"
+        self._assignment_id = ""
+        self._cells: dict[str, _Cells] = {}
+        self._late = AssignLatePenalties(config=self.config)
+        self._late.init_plugin()
+        url = self.directory.db_url
+        self._sqlite = url.startswith("sqlite")
+        options = {"connect_args": {"timeout": 5}} if self._sqlite else {}
+        self._engine = sa.create_engine(url, **options)
+        self._reading = self._engine.execution_options(reading=True)
+        if self._sqlite:
+            sa.event.listen(self._engine, "connect", _leave_transactions_to_us)
+            sa.event.listen(self._engine, "begin", _lock_at_once)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> "Book":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def folder(self, step: str, student: str) -> Path:
+        """The folder of a student's assignment: step is source, submitted, autograded, feedback."""
+        name = getattr(self.directory, f"{step}_directory")
+        return Path(self.directory.format_path(name, student, self.assignment))
+
+    def register(self, notebooks: Iterable[Released]) -> None:
+        """Make sure that the gradebook knows the assignment as `source/` has it."""
+        notebooks = list(notebooks)
+        self._patiently(self._create)
+        self._patiently(lambda: self._register(notebooks))
+
+    def receipts(self) -> dict[tuple[str, str], tuple[str, str]]:
+        """By student and notebook, the key and content of what the gradebook holds, unspoilt."""
+        return self._patiently(self._receipts)
+
+    def write(self, record: Record) -> None:
+        """Record one notebook's scores; all of it or nothing."""
+        self._patiently(lambda: self._write(record))
+
+    def marks(self, student: str, notebook: str) -> dict[str, Mark]:
+        """What the gradebook says about each cell of a notebook."""
+        return self._patiently(lambda: self._marks(student, notebook))
+
+    def _patiently(self, work: Callable[[], Work]) -> Work:
+        """Do it again while somebody else has the gradebook locked."""
+        began, told = time.monotonic(), False
+        while True:
+            try:
+                return work()
+            except IntegrityError:
+                if time.monotonic() - began > self._patience:
+                    raise
+                time.sleep(0.05)  # another grader wrote the same row first
+            except OperationalError as error:
+                text = str(error.orig)
+                busy = "locked" in text or "busy" in text or "already exists" in text
+                if not busy or time.monotonic() - began > self._patience:
+                    raise GradebookError(f"The gradebook cannot be written: {text}.") from error
+                if not told and "locked" in text:
+                    self._say("The gradebook is locked by another program; waiting for it.")
+                    told = True
+                time.sleep(0.1)
+            except DBAPIError as error:
+                raise GradebookError(f"The gradebook cannot be used: {error.orig}.") from error
+
+    def _create(self) -> None:
+        with self._reading.connect() as db:
+            there = sa.inspect(db).has_table("alembic_version")
+        if not there:  # nbgrader writes its own tables and their version
+            with _without_warnings():
+                Gradebook(self.directory.db_url, self._course).close()
+        with self._engine.begin() as db:
+            RECEIPTS.create(db, checkfirst=True)
+
+    def _register(self, notebooks: Iterable[Released]) -> None:
+        with self._engine.begin() as db:
+            course = api.Course.__table__
+            if not db.scalar(sa.select(course.c.id).where(course.c.id == self._course)):
+                db.execute(sa.insert(course).values(id=self._course))
+            assignment = db.scalar(
+                sa.select(ASSIGNMENT.c.id).where(ASSIGNMENT.c.name == self.assignment)
+            )
+            if assignment is None:
+                assignment = _insert(db, ASSIGNMENT, name=self.assignment, course_id=self._course)
+            self._assignment_id = assignment
+            for one in notebooks:
+                self._cells[one.name] = self._register_notebook(db, one)
+            self._complete_submissions(db)
+
+    def _register_notebook(self, db: sa.Connection, one: Released) -> _Cells:
+        known = db.scalar(
+            sa.select(NOTEBOOK.c.id).where(
+                NOTEBOOK.c.name == one.name, NOTEBOOK.c.assignment_id == self._assignment_id
+            )
+        )
+        identity = known or _insert(
+            db,
+            NOTEBOOK,
+            name=one.name,
+            assignment_id=self._assignment_id,
+            kernelspec=json.dumps(one.notebook.metadata.get("kernelspec", {})),
+        )
+        wanted = {}
+        for cell in one.stubbed.cells:
+            if is_grade(cell):
+                wanted[cell.metadata.nbgrader.grade_id, "GradeCell"] = cell
+            if is_solution(cell):
+                wanted[cell.metadata.nbgrader.grade_id, "SolutionCell"] = cell
+            if is_task(cell):
+                wanted[cell.metadata.nbgrader.grade_id, "TaskCell"] = cell
+        rows = db.execute(
+            sa.select(BASE.c.name, BASE.c.type, BASE.c.id).where(BASE.c.notebook_id == identity)
+        )
+        there = {(name, kind): cell for name, kind, cell in rows}
+        for (name, kind), cell in there.items():
+            if (name, kind) not in wanted and self._forget_cell(db, kind, cell):
+                continue
+        for (name, kind), cell in wanted.items():
+            values: dict[str, Any] = {}
+            if kind != "SolutionCell":
+                values = {
+                    "max_score": float(cell.metadata.nbgrader.points),
+                    "cell_type": cell.cell_type,
+                }
+            if (name, kind) not in there:
+                there[name, kind] = _insert(db, BASE, name=name, notebook_id=identity, type=kind)
+                db.execute(sa.insert(KINDS[kind]).values(id=there[name, kind], **values))
+            elif values:
+                table = KINDS[kind]
+                db.execute(sa.update(table).where(table.c.id == there[name, kind]).values(**values))
+        self._register_sources(db, identity, one)
+        graded = {n: there[n, k] for n, k in wanted if k != "SolutionCell"}
+        commented = {n: there[n, k] for n, k in wanted if k != "GradeCell"}
+        return _Cells(identity, graded, commented)
+
+    def _forget_cell(self, db: sa.Connection, kind: str, cell: str) -> bool:
+        """Take a cell out that the course no longer has, unless a person wrote something there."""
+        by_hand = db.scalar(
+            sa.select(sa.func.count())
+            .select_from(GRADE)
+            .where(
+                GRADE.c.cell_id == cell,
+                GRADE.c.manual_score.is_not(None) | GRADE.c.extra_credit.is_not(None),
+            )
+        ) or db.scalar(
+            sa.select(sa.func.count())
+            .select_from(COMMENT)
+            .where(COMMENT.c.cell_id == cell, COMMENT.c.manual_comment.is_not(None))
+        )
+        if by_hand:
+            self._say("A cell that the course no longer has keeps what a person gave for it.")
+            return False
+        for table in (GRADE, COMMENT):
+            db.execute(sa.delete(table).where(table.c.cell_id == cell))
+        db.execute(sa.delete(KINDS[kind]).where(KINDS[kind].c.id == cell))
+        db.execute(sa.delete(BASE).where(BASE.c.id == cell))
+        return True
+
+    def _register_sources(self, db: sa.Connection, notebook: str, one: Released) -> None:
+        """The texts by which nbgrader restores locked cells and tells answers from stubs."""
+        rows = db.execute(sa.select(SOURCE.c.name).where(SOURCE.c.notebook_id == notebook))
+        there = {name for (name,) in rows}
+        for cell in one.stubbed.cells:
+            if not (is_grade(cell) or is_solution(cell) or is_locked(cell) or is_task(cell)):
+                continue
+            marks = cell.metadata.nbgrader
+            values = {
+                "cell_type": cell.cell_type,
+                "locked": is_locked(cell),
+                "source": cell.source,
+                "checksum": marks.get("checksum"),
+            }
+            if marks.grade_id not in there:
+                _insert(db, SOURCE, name=marks.grade_id, notebook_id=notebook, **values)
+            elif is_locked(cell):  # a stub stays what it was when students got it
+                db.execute(
+                    sa.update(SOURCE)
+                    .where(SOURCE.c.notebook_id == notebook, SOURCE.c.name == marks.grade_id)
+                    .values(**values)
+                )
+
+    def _complete_submissions(self, db: sa.Connection) -> None:
+        """Give submissions that are already known the rows of cells that are new."""
+        known = db.execute(
+            sa.select(HANDED_IN.c.id).where(HANDED_IN.c.assignment_id == self._assignment_id)
+        )
+        for (handed_in,) in known.all():
+            self._rows_of(db, handed_in)
+
+    def _rows_of(self, db: sa.Connection, handed_in: str) -> dict[str, str]:
+        """The submitted notebooks of a submission, with a row for each cell: id by name."""
+        rows = db.execute(
+            sa.select(SUBMITTED.c.notebook_id, SUBMITTED.c.id).where(
+                SUBMITTED.c.assignment_id == handed_in
+            )
+        )
+        there: dict[str, str] = dict(rows.tuples().all())
+        found = {}
+        for name, cells in self._cells.items():
+            if cells.id not in there:
+                there[cells.id] = _insert(
+                    db, SUBMITTED, notebook_id=cells.id, assignment_id=handed_in, flagged=False
+                )
+            found[name] = there[cells.id]
+            for table, wanted in ((GRADE, cells.graded), (COMMENT, cells.commented)):
+                of = sa.select(table.c.cell_id).where(table.c.notebook_id == found[name])
+                have = {cell for (cell,) in db.execute(of)}
+                new = [c for c in wanted.values() if c not in have]
+                if new:
+                    db.execute(
+                        sa.insert(table),
+                        [{"cell_id": cell, "notebook_id": found[name]} for cell in new],
+                    )
+        return found
+
+    def _write(self, record: Record) -> None:
+        with self._engine.begin() as db:
+            if not db.scalar(sa.select(STUDENT.c.id).where(STUDENT.c.id == record.student)):
+                db.execute(sa.insert(STUDENT).values(id=record.student))
+            handed_in = db.execute(
+                sa.select(HANDED_IN.c.id, HANDED_IN.c.timestamp, HANDED_IN.c.extension).where(
+                    HANDED_IN.c.assignment_id == self._assignment_id,
+                    HANDED_IN.c.student_id == record.student,
+                )
+            ).first()
+            moment, extension = record.timestamp, None
+            if handed_in is None:
+                identity = _insert(
+                    db,
+                    HANDED_IN,
+                    assignment_id=self._assignment_id,
+                    student_id=record.student,
+                    timestamp=moment,
+                )
+            else:
+                identity, before, extension = handed_in
+                if moment is not None and moment != before:
+                    db.execute(
+                        sa.update(HANDED_IN)
+                        .where(HANDED_IN.c.id == identity)
+                        .values(timestamp=moment)
+                    )
+                moment = moment or before
+            notebook = self._rows_of(db, identity)[record.notebook]
+            seen = db.scalar(
+                sa.select(RECEIPTS.c.content).where(RECEIPTS.c.notebook_id == notebook)
+            )
+            score = self._write_grades(db, record, notebook, changed=seen != record.content)
+            self._write_comments(db, record, notebook)
+            self._write_penalty(db, record, notebook, score, moment, extension)
+            values = {
+                "key": record.key,
+                "content": record.content,
+                "scores": json.dumps(dict(record.scores), sort_keys=True),
+            }
+            if seen is None:
+                db.execute(sa.insert(RECEIPTS).values(notebook_id=notebook, **values))
+            else:
+                db.execute(
+                    sa.update(RECEIPTS).where(RECEIPTS.c.notebook_id == notebook).values(**values)
+                )
+
+    def _write_grades(
+        self, db: sa.Connection, record: Record, notebook: str, changed: bool
+    ) -> float:
+        """Write the grader's scores; return what the notebook comes to."""
+        names = {cell: name for name, cell in self._cells[record.notebook].graded.items()}
+        rows = db.execute(
+            sa.select(
+                GRADE.c.id,
+                GRADE.c.cell_id,
+                GRADE.c.auto_score,
+                GRADE.c.manual_score,
+                GRADE.c.extra_credit,
+                GRADE.c.needs_manual_grade,
+            ).where(GRADE.c.notebook_id == notebook)
+        )
+        total = 0.0
+        for grade, cell, auto, manual, extra, waits in rows.all():
+            name = names.get(cell)
+            if name is None or name not in record.scores:
+                total += (manual if manual is not None else auto or 0.0) + (extra or 0.0)
+                continue
+            score = record.scores[name]
+            waiting = score is None or name in record.waiting
+            if manual is not None:
+                # A person has been here. They look again only if the student's work is new.
+                waiting = True if changed else waits
+            if (auto, waits) != (score, waiting):
+                db.execute(
+                    sa.update(GRADE)
+                    .where(GRADE.c.id == grade)
+                    .values(auto_score=score, needs_manual_grade=waiting)
+                )
+            total += (manual if manual is not None else score or 0.0) + (extra or 0.0)
+        return total
+
+    def _write_comments(self, db: sa.Connection, record: Record, notebook: str) -> None:
+        for name, cell in self._cells[record.notebook].commented.items():
+            db.execute(
+                sa.update(COMMENT)
+                .where(COMMENT.c.notebook_id == notebook, COMMENT.c.cell_id == cell)
+                .values(auto_comment="No response." if name in record.unanswered else None)
+            )
+
+    def _write_penalty(
+        self,
+        db: sa.Connection,
+        record: Record,
+        notebook: str,
+        score: float,
+        moment: datetime | None,
+        extension: Any,
+    ) -> None:
+        """What the course's own rule takes off for handing in late."""
+        due = db.scalar(
+            sa.select(ASSIGNMENT.c.duedate).where(ASSIGNMENT.c.id == self._assignment_id)
+        )
+        penalty = None
+        if due is not None and moment is not None:
+            late = (moment - due - (extension or (due - due))).total_seconds()
+            if late > 0:
+                plugin = self._late.plugin_inst
+                penalty = plugin.late_submission_penalty(record.student, score, late)
+                penalty = None if penalty is None else min(max(float(penalty), 0.0), score)
+        db.execute(
+            sa.update(SUBMITTED)
+            .where(SUBMITTED.c.id == notebook)
+            .values(late_submission_penalty=penalty)
+        )
+
+    def _receipts(self) -> dict[tuple[str, str], tuple[str, str]]:
+        with self._reading.connect() as db:
+            names = {cells.id: name for name, cells in self._cells.items()}
+            rows = db.execute(
+                sa.select(
+                    HANDED_IN.c.student_id,
+                    SUBMITTED.c.notebook_id,
+                    SUBMITTED.c.id,
+                    RECEIPTS.c.key,
+                    RECEIPTS.c.content,
+                    RECEIPTS.c.scores,
+                )
+                .join(SUBMITTED, SUBMITTED.c.assignment_id == HANDED_IN.c.id)
+                .join(RECEIPTS, RECEIPTS.c.notebook_id == SUBMITTED.c.id)
+                .where(HANDED_IN.c.assignment_id == self._assignment_id)
+            ).all()
+            grades = db.execute(
+                sa.select(GRADE.c.notebook_id, BASE.c.name, GRADE.c.auto_score)
+                .join(BASE, BASE.c.id == GRADE.c.cell_id)
+                .join(SUBMITTED, SUBMITTED.c.id == GRADE.c.notebook_id)
+                .join(HANDED_IN, HANDED_IN.c.id == SUBMITTED.c.assignment_id)
+                .where(HANDED_IN.c.assignment_id == self._assignment_id)
+            )
+            held: dict[str, dict[str, float | None]] = {}
+            for notebook, cell, auto in grades:
+                held.setdefault(notebook, {})[cell] = auto
+        found = {}
+        for student, notebook, identity, key, content, scores in rows:
+            told, stands = json.loads(scores), held.get(identity, {})
+            # Somebody else may have graded since; then ours is written again.
+            if notebook in names and all(stands.get(n, -1.0) == v for n, v in told.items()):
+                found[student, names[notebook]] = (key, content)
+        return found
+
+    def _marks(self, student: str, notebook: str) -> dict[str, Mark]:
+        with self._reading.connect() as db:
+            of = (
+                sa.select(SUBMITTED.c.id)
+                .join(HANDED_IN, HANDED_IN.c.id == SUBMITTED.c.assignment_id)
+                .where(
+                    HANDED_IN.c.assignment_id == self._assignment_id,
+                    HANDED_IN.c.student_id == student,
+                    SUBMITTED.c.notebook_id == self._cells[notebook].id,
+                )
+                .scalar_subquery()
+            )
+            said = {
+                name: manual or ""
+                for name, manual in db.execute(
+                    sa.select(BASE.c.name, COMMENT.c.manual_comment)
+                    .join(BASE, BASE.c.id == COMMENT.c.cell_id)
+                    .where(COMMENT.c.notebook_id == of)
+                )
+            }
+            rows = db.execute(
+                sa.select(
+                    BASE.c.name,
+                    GRADE.c.auto_score,
+                    GRADE.c.manual_score,
+                    GRADE.c.extra_credit,
+                    GRADE.c.needs_manual_grade,
+                )
+                .join(BASE, BASE.c.id == GRADE.c.cell_id)
+                .where(GRADE.c.notebook_id == of)
+            )
+            marks = {
+                name: Mark(auto, manual, extra, waits, said.get(name, ""))
+                for name, auto, manual, extra, waits in rows
+            }
+            for name, comment in said.items():
+                if comment and name not in marks:
+                    marks[name] = Mark(None, None, None, False, comment)
+            return marks
+
+
+def _insert(db: sa.Connection, table: Any, **values: Any) -> str:
+    identity: str = api.new_uuid()
+    db.execute(sa.insert(table).values(id=identity, **values))
+    return identity
+
+
+def _leave_transactions_to_us(connection: Any, _: Any) -> None:
+    connection.isolation_level = None
+
+
+def _lock_at_once(connection: sa.Connection) -> None:
+    """Take the write lock before reading, so that two graders never act on the same old state."""
+    reading = connection.get_execution_options().get("reading")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

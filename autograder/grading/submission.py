@@ -181,7 +181,9 @@ def _role(kind: str, marks: Mapping[str, Any]) -> str:
 
 def _aspect(source: str, identity: str) -> str:
     title = source.partition("\n")[0]
-    return title.partition(": ")[2].strip() or identity if title.startswith("# Hidden") else identity
+    return (
+        title.partition(": ")[2].strip() or identity if title.startswith("# Hidden") else identity
+    )
 
 
 def _without_regions(source: str) -> str:
@@ -207,7 +209,7 @@ def read(path: Path, notebook: Template) -> Submission:
     return fit(raw, notebook)
 
 
-def load(path: Path) -> bytes:
+def load(path: Path, limit: int = MAX_BYTES) -> bytes:
     """The bytes of a plain file of a bearable size."""
     flags = os.O_RDONLY
     for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
@@ -227,13 +229,13 @@ def load(path: Path) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no plain file"
             raise Unreadable(f"{path.name} is {kind}. Hand in the notebook itself.")
-        if status.st_size > MAX_BYTES:
+        if status.st_size > limit:
             raise Unreadable(
-                f"{path.name} has {status.st_size >> 20} MB; {MAX_BYTES >> 20} are read. "
+                f"{path.name} has {status.st_size >> 20} MB; {limit >> 20} are read. "
                 "Clear its outputs and hand it in again."
             )
         try:
-            return file.read(MAX_BYTES + 1)
+            return file.read(limit + 1)
         except OSError as error:
             raise Unreadable(f"{path.name} cannot be read: {error.strerror}.") from None
 
@@ -367,7 +369,9 @@ def _text(value: Any) -> str:
         value = "".join(v for v in value if isinstance(v, str))
     if not isinstance(value, str):
         return ""
-    return LINE_OF_A_CELL.sub("\n", value).encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return (
+        LINE_OF_A_CELL.sub("\n", value).encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    )
 
 
 def _attachments(value: Any) -> dict[str, dict[str, str]]:
@@ -494,22 +498,21 @@ def _in_order(laid: Sequence[Cell], notebook: Template, repairs: list[str]) -> I
     rank = {slot.id: n for n, slot in enumerate(notebook.slots)}
     there = {c.slot.id for c in laid if c.slot}
     waiting: dict[int, Cell] = {}
-    for slot in notebook.slots:
-        if slot.id not in there and (slot.marked or slot.role == "open"):
-            waiting[rank[slot.id]] = _restored(slot, repairs)
+    for lost in notebook.slots:
+        if lost.id not in there and (lost.marked or lost.role == "open"):
+            waiting[rank[lost.id]] = _restored(lost, repairs)
     ready: set[str] = set()
     moved = False
 
     def due(before: int) -> Iterator[Cell]:
         """What waits and belongs before a rank, as far as what precedes it is there."""
         for place in sorted(waiting):
-            slot = waiting[place].slot
-            assert slot is not None
+            due_slot = notebook.slots[place]
             if place >= before:
                 return
-            if slot.role in ("check", "task") and not _complete(place, notebook, ready, there):
+            if due_slot.role in ("check", "task") and not _complete(place, notebook, ready, there):
                 continue
-            ready.add(slot.id)
+            ready.add(due_slot.id)
             yield waiting.pop(place)
 
     for cell in laid:
@@ -615,4 +618,3 @@ def _same(one: str, other: str) -> bool:
     return [line.rstrip() for line in one.strip().splitlines()] == [
         line.rstrip() for line in other.strip().splitlines()
     ]
-
