@@ -33,6 +33,7 @@ from autograder.sealed.pool import Pool
 VERSION = 1  # of what is written; another number grades everything again
 MAX_FILE = 32 << 20  # bytes of one file beside the notebook
 MAX_FILES = 200
+BATCH = 16  # notebooks in one transaction, at most
 MAX_FOLDER = 64 << 20  # bytes of all of them
 ENDS_THE_RUN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 NBGRADER_FILES = ("timestamp.txt", "submission_secret.txt")
@@ -169,8 +170,14 @@ class Grading:
                     judged = done.get(timeout=1)
                 except queue.Empty:  # a wait without an end cannot be interrupted everywhere
                     continue
-                del left[judged.task.student, judged.task.template.name]
-                yield self._written(judged)
+                ready = [judged]
+                with contextlib.suppress(queue.Empty):
+                    while len(ready) < BATCH:
+                        ready.append(done.get_nowait())
+                self._record(ready)
+                for judged in ready:
+                    del left[judged.task.student, judged.task.template.name]
+                    yield self._written(judged)
         finally:
             self._stop.set()
         for task in left.values():
@@ -245,10 +252,21 @@ class Grading:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def _record(self, ready: Iterable[_Judged]) -> None:
+        """Tell the gradebook about some notebooks, in one transaction."""
+        try:
+            self._book.write(
+                *(_record(j) for j in ready if not (j.problem or j.standing is not None))
+            )
+        except GradebookError as error:
+            self.stopped = str(error)
+
     def _written(self, judged: _Judged) -> Outcome:
         task = judged.task
         if judged.problem:
             return self._failed(task, judged.problem)
+        if self.stopped:
+            return self._failed(task, self.stopped)
         try:
             return self._write(judged)
         except GradebookError as error:
@@ -267,7 +285,6 @@ class Grading:
         template, facts = self._notebooks[task.template.name]
         notebook = judged.standing
         if notebook is None:
-            self._book.write(_record(judged))
             told = {"key": judged.key, "notebook": template.name, "seed": self.options.seed}
             notebook = report.autograded(template, read, verdict, facts.checksums, told)
         marks = self._book.marks(task.student, template.name)

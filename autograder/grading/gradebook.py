@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 from warnings import catch_warnings, simplefilter
 
 import nbformat
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader import api
 from nbgrader.api import Gradebook, MissingEntry
@@ -251,7 +253,7 @@ GRADE, COMMENT = api.Grade.__table__, api.Comment.__table__
 
 
 class Book:
-    """nbgrader's gradebook for one assignment, written in one transaction a notebook.
+    """nbgrader's gradebook for one assignment, written in whole transactions.
 
     What never changes within a run is read once. Only the grader's own columns are written:
     scores, extra credit and comments of a person are never touched.
@@ -269,7 +271,7 @@ class Book:
         self.config = settings(root, assignment)
         self.directory = CourseDirectory(config=self.config)
         self._course = str(self.directory.course_id) or "default_course"
-        self._assignment_id = ""
+        self._assignment_id, self._due = "", None
         self._cells: dict[str, _Cells] = {}
         self._late = AssignLatePenalties(config=self.config)
         self._late.init_plugin()
@@ -306,9 +308,9 @@ class Book:
         """By student and notebook, the key and content of what the gradebook holds, unspoilt."""
         return self._patiently(self._receipts)
 
-    def write(self, record: Record) -> None:
-        """Record one notebook's scores; all of it or nothing."""
-        self._patiently(lambda: self._write(record))
+    def write(self, *records: Record) -> None:
+        """Record the scores of some notebooks; all of them or nothing."""
+        self._patiently(lambda: self._write(records))
 
     def marks(self, student: str, notebook: str) -> dict[str, Mark]:
         """What the gradebook says about each cell of a notebook."""
@@ -340,7 +342,7 @@ class Book:
         with self._reading.connect() as db:
             there = sa.inspect(db).has_table("alembic_version")
         if not there:  # nbgrader writes its own tables and their version
-            with _without_warnings():
+            with _without_warnings(), patch.object(api, "get_alembic_version", _schema):
                 Gradebook(self.directory.db_url, self._course).close()
         with self._engine.begin() as db:
             RECEIPTS.create(db, checkfirst=True)
@@ -356,6 +358,8 @@ class Book:
             if assignment is None:
                 assignment = _insert(db, ASSIGNMENT, name=self.assignment, course_id=self._course)
             self._assignment_id = assignment
+            due = sa.select(ASSIGNMENT.c.duedate).where(ASSIGNMENT.c.id == assignment)
+            self._due = db.scalar(due)
             for one in notebooks:
                 self._cells[one.name] = self._register_notebook(db, one)
             self._complete_submissions(db)
@@ -486,52 +490,86 @@ class Book:
                     )
         return found
 
-    def _write(self, record: Record) -> None:
+    def _write(self, records: Iterable[Record]) -> None:
         with self._engine.begin() as db:
-            if not db.scalar(sa.select(STUDENT.c.id).where(STUDENT.c.id == record.student)):
-                db.execute(sa.insert(STUDENT).values(id=record.student))
-            handed_in = db.execute(
-                sa.select(HANDED_IN.c.id, HANDED_IN.c.timestamp, HANDED_IN.c.extension).where(
-                    HANDED_IN.c.assignment_id == self._assignment_id,
-                    HANDED_IN.c.student_id == record.student,
-                )
-            ).first()
-            moment, extension = record.timestamp, None
-            if handed_in is None:
-                identity = _insert(
-                    db,
-                    HANDED_IN,
-                    assignment_id=self._assignment_id,
-                    student_id=record.student,
-                    timestamp=moment,
-                )
-            else:
-                identity, before, extension = handed_in
-                if moment is not None and moment != before:
-                    db.execute(
-                        sa.update(HANDED_IN)
-                        .where(HANDED_IN.c.id == identity)
-                        .values(timestamp=moment)
+            for record in records:
+                handed_in = db.execute(
+                    sa.select(HANDED_IN.c.id, HANDED_IN.c.timestamp, HANDED_IN.c.extension).where(
+                        HANDED_IN.c.assignment_id == self._assignment_id,
+                        HANDED_IN.c.student_id == record.student,
                     )
-                moment = moment or before
-            notebook = self._rows_of(db, identity)[record.notebook]
-            seen = db.scalar(
-                sa.select(RECEIPTS.c.content).where(RECEIPTS.c.notebook_id == notebook)
+                ).first()
+                if handed_in is None:
+                    self._write_new(db, record)
+                else:
+                    self._write_again(db, record, *handed_in)
+
+    def _write_new(self, db: sa.Connection, record: Record) -> None:
+        """The first that the gradebook hears of a student's submission."""
+        if not db.scalar(sa.select(STUDENT.c.id).where(STUDENT.c.id == record.student)):
+            db.execute(sa.insert(STUDENT).values(id=record.student))
+        handed_in = _insert(
+            db,
+            HANDED_IN,
+            assignment_id=self._assignment_id,
+            student_id=record.student,
+            timestamp=record.timestamp,
+        )
+        for name, cells in self._cells.items():
+            own = name == record.notebook
+            scores = record.scores if own else {}
+            score = sum(value or 0.0 for value in scores.values())
+            notebook = _insert(
+                db,
+                SUBMITTED,
+                notebook_id=cells.id,
+                assignment_id=handed_in,
+                flagged=False,
+                late_submission_penalty=self._penalty(record, score, record.timestamp, None),
             )
-            score = self._write_grades(db, record, notebook, changed=seen != record.content)
-            self._write_comments(db, record, notebook)
-            self._write_penalty(db, record, notebook, score, moment, extension)
-            values = {
-                "key": record.key,
-                "content": record.content,
-                "scores": json.dumps(dict(record.scores), sort_keys=True),
-            }
-            if seen is None:
-                db.execute(sa.insert(RECEIPTS).values(notebook_id=notebook, **values))
-            else:
-                db.execute(
-                    sa.update(RECEIPTS).where(RECEIPTS.c.notebook_id == notebook).values(**values)
-                )
+            grades = [
+                {
+                    "cell_id": cell,
+                    "notebook_id": notebook,
+                    "auto_score": scores.get(one),
+                    "needs_manual_grade": scores.get(one) is None or one in record.waiting,
+                }
+                for one, cell in cells.graded.items()
+            ]
+            comments = [
+                {
+                    "cell_id": cell,
+                    "notebook_id": notebook,
+                    "auto_comment": "No response." if own and one in record.unanswered else None,
+                }
+                for one, cell in cells.commented.items()
+            ]
+            for table, rows in ((GRADE, grades), (COMMENT, comments)):
+                if rows:
+                    db.execute(sa.insert(table), rows)
+            if own:
+                db.execute(sa.insert(RECEIPTS).values(notebook_id=notebook, **_receipt(record)))
+
+    def _write_again(
+        self, db: sa.Connection, record: Record, handed_in: str, before: Any, extension: Any
+    ) -> None:
+        moment = record.timestamp or before
+        if moment != before:
+            db.execute(
+                sa.update(HANDED_IN).where(HANDED_IN.c.id == handed_in).values(timestamp=moment)
+            )
+        notebook = self._rows_of(db, handed_in)[record.notebook]
+        seen = db.scalar(sa.select(RECEIPTS.c.content).where(RECEIPTS.c.notebook_id == notebook))
+        score = self._write_grades(db, record, notebook, changed=seen != record.content)
+        self._write_comments(db, record, notebook)
+        db.execute(
+            sa.update(SUBMITTED)
+            .where(SUBMITTED.c.id == notebook)
+            .values(late_submission_penalty=self._penalty(record, score, moment, extension))
+        )
+        there = sa.delete(RECEIPTS).where(RECEIPTS.c.notebook_id == notebook)
+        db.execute(there)
+        db.execute(sa.insert(RECEIPTS).values(notebook_id=notebook, **_receipt(record)))
 
     def _write_grades(
         self, db: sa.Connection, record: Record, notebook: str, changed: bool
@@ -576,31 +614,17 @@ class Book:
                 .values(auto_comment="No response." if name in record.unanswered else None)
             )
 
-    def _write_penalty(
-        self,
-        db: sa.Connection,
-        record: Record,
-        notebook: str,
-        score: float,
-        moment: datetime | None,
-        extension: Any,
-    ) -> None:
+    def _penalty(
+        self, record: Record, score: float, moment: datetime | None, extension: Any
+    ) -> float | None:
         """What the course's own rule takes off for handing in late."""
-        due = db.scalar(
-            sa.select(ASSIGNMENT.c.duedate).where(ASSIGNMENT.c.id == self._assignment_id)
-        )
-        penalty = None
-        if due is not None and moment is not None:
-            late = (moment - due - (extension or (due - due))).total_seconds()
-            if late > 0:
-                plugin = self._late.plugin_inst
-                penalty = plugin.late_submission_penalty(record.student, score, late)
-                penalty = None if penalty is None else min(max(float(penalty), 0.0), score)
-        db.execute(
-            sa.update(SUBMITTED)
-            .where(SUBMITTED.c.id == notebook)
-            .values(late_submission_penalty=penalty)
-        )
+        if self._due is None or moment is None:
+            return None
+        late = (moment - self._due - (extension or timedelta())).total_seconds()
+        if late <= 0:
+            return None
+        penalty = self._late.plugin_inst.late_submission_penalty(record.student, score, late)
+        return None if penalty is None else min(max(float(penalty), 0.0), score)
 
     def _receipts(self) -> dict[tuple[str, str], tuple[str, str]]:
         with self._reading.connect() as db:
@@ -675,6 +699,16 @@ class Book:
                 if comment and name not in marks:
                     marks[name] = Mark(None, None, None, False, comment)
             return marks
+
+
+def _schema() -> str:
+    """The version of nbgrader's tables; nbgrader itself starts a program of 3 s to learn it."""
+    return str(ScriptDirectory(Path(api.__file__).with_name("alembic")).get_current_head())
+
+
+def _receipt(record: Record) -> dict[str, str]:
+    scores = json.dumps(dict(record.scores), sort_keys=True)
+    return {"key": record.key, "content": record.content, "scores": scores}
 
 
 def _insert(db: sa.Connection, table: Any, **values: Any) -> str:
