@@ -11,6 +11,8 @@ from typing import Any
 from autograder.results import Result
 from autograder.sealed import Step, Verdict
 
+WRONG = "When looking:\n  wanted right,\n  got wrong.\nThink: why?"
+
 
 class FakePool:
     """Judges in no time, or in as much as FAKE_SECONDS says."""
@@ -36,8 +38,7 @@ class FakePool:
         for step in steps:
             if step.kind == "check":
                 right = "right" in own
-                message = "" if right else "When looking:\n  wanted right,\n  got wrong.\nThink: why?"
-                results.append(Result(step.aspect, step.points, right, message))
+                results.append(Result(step.aspect, step.points, right, "" if right else WRONG))
         outputs = {
             s.id: [{"output_type": "stream", "name": "stdout", "text": f"ran {s.id}\n"}]
             for s in steps

