@@ -139,7 +139,11 @@ def settings(root: Path, assignment: str) -> Config:
     file = root / "nbgrader_config.py"
     config = Config()
     if file.is_file():
-        config.merge(PyFileConfigLoader(file.name, path=str(root)).load_config())
+        try:
+            config.merge(PyFileConfigLoader(file.name, path=str(root)).load_config())
+        except Exception as error:  # a program of the course's own
+            why = f"{file.name} stops with {type(error).__name__}: {error}"
+            raise GradebookError(f"{why}. Correct it, then grade again.") from error
     else:
         configure(config)
     config.CourseDirectory.root = str(root.resolve())

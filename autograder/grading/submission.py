@@ -471,11 +471,14 @@ def _answer_without_marks(
 ) -> int | None:
     """A cell of prose that stands where the answer should be."""
     place = notebook.slots.index(slot)
-    before = notebook.slots[place - 1] if place else None
-    start = next((n for n, s in found.items() if s is before), None if before else -1)
-    if start is None or start + 1 >= len(cells) or start + 1 in found:
-        return None
-    return start + 1 if cells[start + 1].kind != "code" else None
+    before = {s.id for s in notebook.slots[:place]}
+    after = (n for n, s in found.items() if isinstance(s, Slot) and s.id in before)
+    for number in range(max(after, default=-1) + 1, len(cells)):
+        if number in found:
+            return None
+        if cells[number].kind != "code" and cells[number].source.strip():
+            return number
+    return None
 
 
 def _laid(cell: Raw, slot: Slot, repairs: list[str]) -> Cell:

@@ -21,6 +21,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 import types
 import warnings
 import weakref
@@ -119,8 +120,8 @@ class _Court:
             try:
                 self._fetch(step.source)
                 ours = self._run(step, self.names)
-            except Gone as gone:
-                ours = gone
+            except Exception as error_:
+                ours = error_
             if ours:
                 self.broken |= dict.fromkeys(_bound(step.source), ours)
         for name in step.defines:
@@ -143,8 +144,8 @@ class _Court:
                 line.shadows.clear()
                 value: list[Any] = []
                 error = self._run(step, dict(self.names), value)
-            except Gone as gone:
-                error = gone
+            except Exception as failed:
+                error = failed
             if error or not line.odd:
                 break
         line.write_back = True
@@ -260,6 +261,8 @@ class _Line:
             except Gone:
                 del self.past[i]  # the cell that ends its process
                 return self.ready()
+            except Exception:
+                continue
         return None
 
     def cell(
@@ -272,6 +275,8 @@ class _Line:
         except Gone as gone:
             self.on_problem(str(gone))
             return [_error_output("Stopped", str(gone), "")], gone
+        except Exception as error:
+            return [_error_output(type(error).__name__, str(error), "")], error
         self.past.append((source, seed))
         failure = reply.get("error")
         outputs = _outputs(reply.get("v"))
@@ -1217,13 +1222,18 @@ def serve(channel: wire.Channel) -> None:
     def tell(kind: str, what: Any) -> None:
         channel.send(wire.encode([kind, what]))
 
-    judge(
-        job,
-        _RemoteWalls(channel) if found["isolation"] != "none" else _NoWalls(),
-        lambda r: tell("result", [r.aspect, r.points, r.passed, r.message[:20_000]]),
-        lambda step, outputs: tell("outputs", [step, json.dumps(outputs).encode()]),
-        lambda problem: tell("problem", problem[:2000]),
-    )
+    try:
+        judge(
+            job,
+            _RemoteWalls(channel) if found["isolation"] != "none" else _NoWalls(),
+            lambda r: tell("result", [r.aspect, r.points, r.passed, r.message[:20_000]]),
+            lambda step, outputs: tell("outputs", [step, json.dumps(outputs).encode()]),
+            lambda problem: tell("problem", problem[:2000]),
+        )
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error} (line {where.lineno} of {where.name})"
+        tell("problem", f"the judge failed: {what}"[:2000])
     tell("done", None)
 
 

@@ -18,6 +18,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -140,9 +141,12 @@ def command(isolation: str, role: str, fd: int) -> list[str]:
     words += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
     words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", HOME]
     for folder in _python_folders():
+        for parent in reversed(Path(folder).parents[:-1]):
+            words += ["--dir", str(parent)]  # else bwrap makes them for its own user alone
         words += ["--ro-bind", folder, folder]
-    words += ["--ro-bind", str(PACKAGE), "/sealed/autograder", "--remount-ro", "/"]
-    for name, value in (ENVIRONMENT | {"HOME": HOME}).items():
+    words += ["--dir", "/sealed", "--ro-bind", str(PACKAGE), "/sealed/autograder"]
+    words += ["--remount-ro", "/tmp", "--remount-ro", "/"]
+    for name, value in (ENVIRONMENT | {"HOME": HOME, "TMPDIR": HOME}).items():
         words += ["--setenv", name, value]
     python = [sys.executable, "-P", "-s", "-c", START, "/sealed"]
     return [*words, "--chdir", "/", *python, role, str(fd), isolation]
@@ -153,6 +157,7 @@ def environment(folder: str) -> dict[str, str]:
     return ENVIRONMENT | {"HOME": folder, "TMPDIR": folder}
 
 
+@cache
 def _python_folders() -> list[str]:
     """Where Python and the libraries are, outside of /usr."""
     found = [sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix)]
@@ -216,7 +221,8 @@ def _enclose(limits: Limits, slot: int) -> None:
     owner = f"uid={user},gid={group}"
     flags = _NOSUID | _NODEV
     _mount("proc", "/proc", flags | _NOEXEC)
-    _mount("tmpfs", "/tmp", flags, f"size={limits.disk},nr_inodes=20k,mode=700,{owner}")
+    if _hides_nothing("/tmp"):
+        _mount("tmpfs", "/tmp", flags, f"size={limits.disk},nr_inodes=20k,mode=700,{owner}")
     _mount("tmpfs", HOME, flags, f"size={limits.disk},nr_inodes=20k,mode=700,{owner}")
     _mount("tmpfs", "/dev/shm", flags, f"size={SHARED_MEMORY},nr_inodes=1k,mode=700,{owner}")
     if root:
@@ -232,8 +238,14 @@ def _enclose(limits: Limits, slot: int) -> None:
         Path("/proc/self/gid_map").write_text("1000 0 1")
         _drop_bounding_set()
     _drop_capabilities()
-    os.environ.update(HOME=HOME, TMPDIR="/tmp", IPYTHONDIR=f"{HOME}/.ipython")
+    temporary = "/tmp" if _hides_nothing("/tmp") else HOME
+    os.environ.update(HOME=HOME, TMPDIR=temporary, IPYTHONDIR=f"{HOME}/.ipython")
     os.chdir(HOME)
+
+
+def _hides_nothing(folder: str) -> bool:
+    """Whether Python lies elsewhere, so that something may be mounted there."""
+    return not any(Path(f).is_relative_to(folder) for f in _python_folders())
 
 
 def _step_aside(limits: Limits, slot: int) -> None:
