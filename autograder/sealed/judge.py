@@ -1210,6 +1210,24 @@ class _RemoteWalls:
         return str(wire.decode(self.channel.receive()))
 
 
+def load() -> None:
+    """Import what checks use, once, before there is anything to judge."""
+    import matplotlib
+    import torch.autograd.gradcheck
+
+    import autograder.datasets
+    import autograder.expect  # noqa: F401
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot  # noqa: F401
+
+    torch.set_num_threads(1)
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    torch.autograd.backward([2 * weight], [torch.ones(2)])
+    optimizer.step()
+
+
 def serve(channel: wire.Channel) -> None:
     """Judge one submission for the pool: its job comes first, then results as they are found."""
     head, files = wire.decode(channel.receive())

@@ -6,6 +6,7 @@ process, and a pipe that says how it ended.
 """
 
 import contextlib
+import gc
 import json
 import os
 import random
@@ -38,6 +39,8 @@ def main(role: str, fd: int, isolation: str) -> None:
     sys.path.append("")  # files beside the notebook, after everything else
     sys.argv[:] = [""]
     loaded = _load(role)
+    gc.collect()
+    gc.freeze()  # or the first collection in each child copies every page
     control.sendall(b"ready\n")
     while line := control.recv(LINE):
         found = json.loads(line)
@@ -57,6 +60,7 @@ def _load(role: str) -> Any:
         return student.load()
     import autograder.sealed.judge
 
+    autograder.sealed.judge.load()
     return autograder.sealed.judge
 
 

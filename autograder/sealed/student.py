@@ -28,6 +28,22 @@ IMAGE = 2 << 20  # bytes
 OUTPUTS = 50
 
 
+# Libraries load much at first use (an optimizer, a gradient, a figure): more than a second's worth.
+REHEARSAL = """
+import numpy.random, torch, torch.func
+import matplotlib.pyplot as plt
+from torch import nn
+net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2))
+optimizer = torch.optim.AdamW(net.parameters())
+out = net(torch.rand(2, 1, 4, 4))
+torch.autograd.backward([out], [torch.ones_like(out)])
+optimizer.step()
+torch.linalg.svd(torch.eye(2))
+plt.plot([1, 2])
+plt.show()
+"""
+
+
 def load() -> Any:
     """Import what every notebook needs, once, before there is any student; the IPython shell."""
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
@@ -43,12 +59,13 @@ def load() -> Any:
     import autograder.expect  # noqa: F401
 
     torch.set_num_threads(1)
-    torch.rand(2, 2, requires_grad=True).sum().backward()  # starts what starts at first use
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
     shell = InteractiveShell.instance(config=config)
-    shell.run_cell("None")
+    with contextlib.redirect_stdout(io.StringIO()):
+        shell.run_cell(REHEARSAL, store_history=False)
+    shell.reset(new_session=False)
     matplotlib.pyplot.close("all")
     warnings.resetwarnings()
     return shell
