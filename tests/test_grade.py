@@ -30,7 +30,7 @@ from nbgrader.api import Gradebook
 from submissions import course
 from submissions.course import ASSIGNMENT, CANARIES, NOTEBOOK, Handed
 
-from autograder.grading import gradebook, grade
+from autograder.grading import grade, gradebook
 from autograder.grading.grade import Grading, Options, Outcome
 
 CLASS = [f"student{n:02d}" for n in range(8)]

@@ -475,7 +475,7 @@ class Book:
                 SUBMITTED.c.assignment_id == handed_in
             )
         )
-        there: dict[str, str] = dict(rows.tuples().all())
+        there: dict[str, str] = dict(rows.all())  # type: ignore[arg-type]
         found = {}
         for name, cells in self._cells.items():
             if cells.id not in there:

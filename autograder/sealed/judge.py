@@ -10,6 +10,7 @@ import ast
 import base64
 import builtins
 import contextlib
+import copy
 import hashlib
 import io
 import json
@@ -55,8 +56,8 @@ class Walls(Protocol):
 
     def start(self) -> wire.Channel: ...
 
-    def stop(self) -> str:
-        """End the process and all it started; say why it had ended before, if it had."""
+    def stop(self, lost: bool = False) -> str:
+        """End the process and all it started; say why it was lost, if it was."""
 
 
 @dataclass
@@ -314,7 +315,7 @@ class _Line:
             self._stop()
             raise _Slow(explain(TimeoutError())) from None
         except (EOFError, OSError):
-            why = self._stop() or "it ended itself"
+            why = self._stop(lost=True) or "it ended itself"
             raise Gone(f"The process with the code was gone: {why}.") from None
         except wire.WireError as error:
             self._stop()
@@ -336,11 +337,11 @@ class _Line:
         self.handles, self.dropped, self.after = {}, [], None
         self.ask("begin", 60, files=dict(self.job.files), forbid_=list(self.job.forbid), seed=0)
 
-    def _stop(self) -> str:
+    def _stop(self, lost: bool = False) -> str:
         if self.channel is not None:
             self.channel.close()
             self.channel = None
-        return self.walls.stop()
+        return self.walls.stop(lost)
 
     # Names and objects.
 
@@ -872,16 +873,16 @@ def _copied(value: Any) -> Any:
     """Copies of the tensors and containers of a value; a stand-in becomes its shadow's value."""
     made: dict[int, Any] = {}
 
-    def copy(value: Any) -> Any:
+    def twin(value: Any) -> Any:
         if id(value) in made:
             return made[id(value)]
         if isinstance(value, StandIn):
             shadow = value._StandIn__of.shadow  # type: ignore[attr-defined]
             return shadow.force() if shadow else value
         if type(value) in (list, tuple):
-            return type(value)(copy(v) for v in value)
+            return type(value)(twin(v) for v in value)
         if type(value) is dict:
-            return {k: copy(v) for k, v in value.items()}
+            return {k: twin(v) for k, v in value.items()}
         new: Any = value
         if isinstance(value, torch.Tensor):
             new = value.detach().clone()
@@ -898,7 +899,7 @@ def _copied(value: Any) -> Any:
         made[id(value)] = new
         return new
 
-    return copy(value)
+    return twin(value)
 
 
 def _numpy_generator() -> np.random.Generator:
@@ -974,10 +975,9 @@ def _probes(tree: ast.Module) -> dict[str, str]:
     found = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and any(map(_is_mark, node.decorator_list)):
-            fields = dict(ast.iter_fields(node)) | {
-                "decorator_list": [d for d in node.decorator_list if not _is_mark(d)]
-            }
-            found[node.name] = f"{head}\n{ast.unparse(ast.FunctionDef(**fields))}"
+            bare = copy.copy(node)
+            bare.decorator_list = [d for d in node.decorator_list if not _is_mark(d)]
+            found[node.name] = f"{head}\n{ast.unparse(bare)}"
     return found
 
 
@@ -1205,8 +1205,8 @@ class _RemoteWalls:
             raise Gone("No process could be started for this notebook.")
         return wire.Channel(socket.socket(fileno=fds[0]))
 
-    def stop(self) -> str:
-        self.channel.send(wire.encode(["stop", None]))
+    def stop(self, lost: bool = False) -> str:
+        self.channel.send(wire.encode(["stop", lost]))
         return str(wire.decode(self.channel.receive()))
 
 
@@ -1269,7 +1269,7 @@ class _NoWalls:
         threading.Thread(target=student.serve, args=program, daemon=True).start()
         return wire.Channel(ours)
 
-    def stop(self) -> str:
+    def stop(self, lost: bool = False) -> str:
         return ""
 
 

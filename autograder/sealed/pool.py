@@ -159,7 +159,7 @@ class _Case:
         elif kind == "start":
             self._start_student(judge)
         elif kind == "stop":
-            why = self._end_student()
+            why = self._end_student(lost=bool(what))
             judge.channel.send(wire.encode(why), 10.0)
         return bool(kind != "done")
 
@@ -177,12 +177,12 @@ class _Case:
         socket.send_fds(judge.channel.connection, [b"+"], [connection.fileno()])
         connection.close()
 
-    def _end_student(self) -> str:
+    def _end_student(self, lost: bool = False) -> str:
         if self.student is None:
             return ""
         student, self.student = self.student, None
         self.pool._watch.remove(student)
-        return student.end()
+        return student.end(lost)
 
     def _small(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
         kept: dict[str, bytes] = {}
@@ -232,15 +232,13 @@ class _Process:
         """How it ended by itself, if it has."""
         if self.why:
             return self.why
-        if select.select([self.status], [], [], 0.2)[0]:
+        if select.select([self.status], [], [], 1.0)[0]:
             return os.read(self.status, LINE).decode("utf-8", "replace")[:300]
         return ""
 
-    def end(self) -> str:
-        """See it gone; how it had ended before, if it had."""
-        why = self.ended() if select.select([self.status], [], [], 0)[0] or self.why else ""
-        if not why and not self._alive():
-            why = self.ended()
+    def end(self, lost: bool = False) -> str:
+        """See it gone; how it ended by itself, if it was lost."""
+        why = self.ended() if lost else self.why
         self.kill()
         select.select([self.handle], [], [], 10.0)
         with self.lock:
@@ -249,9 +247,6 @@ class _Process:
         os.close(self.handle)
         os.close(self.status)
         return why
-
-    def _alive(self) -> bool:
-        return not select.select([self.handle], [], [], 0)[0]
 
     def _kill_family(self) -> None:
         """Without namespaces: everything below the first process, until nothing is left."""

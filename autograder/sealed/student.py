@@ -62,7 +62,15 @@ def load() -> Any:
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
-    shell = InteractiveShell.instance(config=config)
+
+    class Shell(InteractiveShell):
+        def enable_gui(self, gui: str | None = None) -> None:
+            """There is no window to open: %matplotlib is heard and done."""
+
+    shell = Shell.instance(config=config)
+    hook = shell.displayhook  # a cell's last value is an output, not a line of text
+    hook.write_output_prompt = lambda: None
+    hook.write_format_data = lambda data, about=None: shell.display_pub.publish(data, about)
     with contextlib.redirect_stdout(io.StringIO()):
         shell.run_cell(REHEARSAL, store_history=False)
     shell.reset(new_session=False)
