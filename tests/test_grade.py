@@ -12,7 +12,6 @@
 import contextlib
 import json
 import os
-import random
 import shutil
 import signal
 import sqlite3
@@ -104,6 +103,11 @@ def undisturbed(root: Path, factory: pytest.TempPathFactory) -> tuple[Any, Any]:
     shutil.copytree(root, copy)
     run(copy)
     return held(copy), files(copy)
+
+
+def crowd(root: Path, students: int) -> None:
+    for number in range(students):
+        Handed(root, f"more{number:02d}").set("bn", f"{RIGHT}  # {number}").write()
 
 
 PROGRAM = """
@@ -235,27 +239,50 @@ def test_a_power_cut_between_gradebook_and_files_is_made_good(
     assert (held(root), there) == wanted
 
 
-def test_killed_twenty_times_it_ends_as_if_undisturbed(root: Path, tmp_path_factory: Any) -> None:
-    for number in range(60):
-        Handed(root, f"more{number:02d}").set("bn", f"{RIGHT}  # {number}").write()
+KILLS = """
+import os, random, signal, sys, time
+sys.path[:0] = {paths!r}
+import fake_pool
+import autograder.sealed.pool
+autograder.sealed.pool.Pool = fake_pool.FakePool
+from autograder.__main__ import main
+from autograder.grading import grade
+draw = random.Random(0)
+for _ in range(24):
+    child = os.fork()
+    if not child:
+        main({words!r})
+        os._exit(0)
+    time.sleep(draw.uniform(0.02, 0.5))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    for path in {root!r}.glob("*/*/*/hw.*"):
+        text = path.read_text()
+        assert path.suffix != ".html" or text.endswith("</html>\\n"), path
+        assert path.suffix != ".ipynb" or grade.json.loads(text), path
+""".replace("{root!r}", "__import__('pathlib').Path({root!r})")
+
+
+def test_killed_24_times_it_ends_as_if_undisturbed(root: Path, tmp_path_factory: Any) -> None:
+    crowd(root, 100)
     wanted = undisturbed(root, tmp_path_factory)
-    draw, reached = random.Random(0), 0
-    for _ in range(20):
-        process = command(root, seconds=0.1)
-        assert process.stdout is not None
-        process.stdout.readline()  # what comes before the first line is imports
-        time.sleep(draw.uniform(0, 0.3))
-        process.kill()
-        process.communicate()
-        written = [*root.glob("autograded/*/*/*.ipynb"), *root.glob("feedback/*/*/*.html")]
-        assert all(map(whole, written))
-        reached = max(reached, len(written))
-    assert reached > 2, "the runs were killed while they wrote"
-    process = command(root)
-    told = process.communicate()[0]
-    assert process.returncode == 0, told
-    assert "unchanged" in told
-    assert (held(root), files(root)) == wanted
+    here = Path(__file__).parent
+    program = KILLS.format(
+        paths=[str(here), str(here.parent)],
+        words=["--course", str(root), "grade", ASSIGNMENT],
+        root=str(root),
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "FAKE_SECONDS": "0.05"},
+        capture_output=True,
+        text=True,
+    )
+    assert killed.returncode == 0, killed.stderr
+    written = len(list(root.glob("feedback/*/*/hw.html")))
+    assert 5 < written < 108, f"{written} of 108 were done when the last run was killed"
+    assert {o.state for o in run(root).values()} == {"graded", "unchanged"}
+    assert (held(root), files(root)) == wanted, "and nothing is left half-written"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -324,7 +351,7 @@ def test_a_gradebook_locked_for_good_ends_the_run_with_a_name(
 def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A file system with room for a gradebook and a few files."""
     folder = tmp_path_factory.mktemp("small")
-    words = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
+    words = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
     if shutil.which("mount") is None or subprocess.run(words, capture_output=True).returncode:
         pytest.skip("no file system may be mounted here")
     yield folder
@@ -334,13 +361,14 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_a_full_disk_ends_the_run_and_the_next_one_finishes_it(
     root: Path, small_disk: Path, tmp_path_factory: Any
 ) -> None:
+    crowd(root, 40)
     wanted = undisturbed(root, tmp_path_factory)
     for part in ("source", "submitted"):
         shutil.copytree(root / part, small_disk / part)
     with Grading(small_disk, ASSIGNMENT, Options(), pool=FakePool) as grading:
         outcomes = list(grading)
     assert "space" in grading.stopped or "full" in grading.stopped
-    assert len(outcomes) == len(CLASS)
+    assert len(outcomes) == len(CLASS) + 40, "everybody is named"
     assert all(map(whole, (small_disk / "feedback").rglob("*.html")))
     subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
     run(small_disk)

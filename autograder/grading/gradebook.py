@@ -394,8 +394,8 @@ class Book:
         )
         there = {(name, kind): cell for name, kind, cell in rows}
         for (name, kind), cell in there.items():
-            if (name, kind) not in wanted and self._forget_cell(db, kind, cell):
-                continue
+            if (name, kind) not in wanted:
+                self._forget_cell(db, kind, cell)
         for (name, kind), cell in wanted.items():
             values: dict[str, Any] = {}
             if kind != "SolutionCell":
@@ -414,28 +414,27 @@ class Book:
         commented = {n: there[n, k] for n, k in wanted if k != "GradeCell"}
         return _Cells(identity, graded, commented)
 
-    def _forget_cell(self, db: sa.Connection, kind: str, cell: str) -> bool:
-        """Take a cell out that the course no longer has, unless a person wrote something there."""
-        by_hand = db.scalar(
-            sa.select(sa.func.count())
-            .select_from(GRADE)
-            .where(
+    def _forget_cell(self, db: sa.Connection, kind: str, cell: str) -> None:
+        """Take a cell out that the course no longer has, but for what a person wrote there."""
+        db.execute(
+            sa.delete(GRADE).where(
                 GRADE.c.cell_id == cell,
-                GRADE.c.manual_score.is_not(None) | GRADE.c.extra_credit.is_not(None),
+                GRADE.c.manual_score.is_(None),
+                GRADE.c.extra_credit.is_(None),
             )
-        ) or db.scalar(
-            sa.select(sa.func.count())
-            .select_from(COMMENT)
-            .where(COMMENT.c.cell_id == cell, COMMENT.c.manual_comment.is_not(None))
         )
-        if by_hand:
-            self._say("A cell that the course no longer has keeps what a person gave for it.")
-            return False
-        for table in (GRADE, COMMENT):
-            db.execute(sa.delete(table).where(table.c.cell_id == cell))
-        db.execute(sa.delete(KINDS[kind]).where(KINDS[kind].c.id == cell))
+        db.execute(
+            sa.delete(COMMENT).where(COMMENT.c.cell_id == cell, COMMENT.c.manual_comment.is_(None))
+        )
+        table = KINDS[kind]
+        for kept in (GRADE, COMMENT):
+            if db.scalar(sa.select(kept.c.id).where(kept.c.cell_id == cell).limit(1)):
+                self._say("A cell that the course no longer has keeps what a person gave for it.")
+                if "max_score" in table.c:
+                    db.execute(sa.update(table).where(table.c.id == cell).values(max_score=0.0))
+                return
+        db.execute(sa.delete(table).where(table.c.id == cell))
         db.execute(sa.delete(BASE).where(BASE.c.id == cell))
-        return True
 
     def _register_sources(self, db: sa.Connection, notebook: str, one: Released) -> None:
         """The texts by which nbgrader restores locked cells and tells answers from stubs."""
