@@ -378,7 +378,7 @@ class _Watch:
             with self.lock:
                 processes = list(self.processes)
             for process in processes:
-                used, count = sandbox.memory_of(process.pid)
+                used, count = sandbox.memory_of(process.pid, most)
                 if used > most:
                     process.kill(f"it used more than {self.limits.memory >> 20} MB of memory")
                 elif count > self.limits.processes + 8:

@@ -138,7 +138,7 @@ def command(isolation: str, role: str, fd: int) -> list[str]:
             words += ["--symlink", os.readlink(folder), folder]
         elif os.path.isdir(folder):
             words += ["--ro-bind", folder, folder]
-    words += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
+    words += ["--dir", "/etc", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
     words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", HOME]
     for folder in _python_folders():
         for parent in reversed(Path(folder).parents[:-1]):
@@ -338,19 +338,29 @@ def descendants(pid: int) -> Iterator[int]:
             yield from descendants(int(child))
 
 
-def memory_of(pid: int) -> tuple[int, int]:
-    """Bytes and processes of a process and all below it."""
-    total = count = 0
-    for one in (pid, *descendants(pid)):
-        try:
-            status = Path(f"/proc/{one}/status").read_text()
-        except OSError:
-            continue
-        count += 1
-        for line in status.splitlines():
-            if line.startswith(("RssAnon:", "RssShmem:")):
-                total += int(line.split()[1]) << 10
-    return total, count
+def memory_of(pid: int, enough: int) -> tuple[int, int]:
+    """Bytes and processes of a process and all below it.
+
+    The cheap count takes a page for each process that shares it; only where that comes to more than
+    `enough` is a page's share looked at.
+    """
+    family = [pid, *descendants(pid)]
+    total = sum(_resident(one, "status", ("RssAnon:", "RssShmem:")) for one in family)
+    if total > enough:
+        total = sum(
+            _resident(one, "smaps_rollup", ("Pss_Anon:", "Pss_Shmem:"))
+            or _resident(one, "status", ("RssAnon:", "RssShmem:"))
+            for one in family
+        )
+    return total, len(family)
+
+
+def _resident(pid: int, file: str, words: tuple[str, ...]) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(words))
 
 
 def _default_signals() -> None:

@@ -47,6 +47,7 @@ plt.show()
 def load() -> Any:
     """Import what every notebook needs, once, before there is any student; the IPython shell."""
     os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    filters = list(warnings.filters)
     warnings.simplefilter("ignore")
     import matplotlib.pyplot
     import torch
@@ -75,7 +76,7 @@ def load() -> Any:
         shell.run_cell(REHEARSAL, store_history=False)
     shell.reset(new_session=False)
     matplotlib.pyplot.close("all")
-    warnings.resetwarnings()
+    warnings.filters[:] = filters
     return shell
 
 
