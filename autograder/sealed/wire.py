@@ -298,7 +298,7 @@ def _array(node: dict[str, Any], kind: str, data: memoryview) -> Any:
     stored = "uint8" if dtype == "bool" else "int16" if dtype == "bfloat16" else dtype
     array = np.frombuffer(bytearray(data), dtype=stored).reshape(shape)
     if dtype == "bool":
-        array = array != 0
+        array = np.asarray(array != 0)
     if kind == "scalar":
         if shape:
             raise WireError("a scalar with a shape")
