@@ -137,7 +137,8 @@ def _options_of_grade(arguments: argparse.Namespace):  # type: ignore[no-untyped
 
     limits = Limits()
     if arguments.time_limit:
-        cell = min(limits.cell, arguments.time_limit)
+        # What hangs in one aspect leaves time for the others.
+        cell = limits.cell * arguments.time_limit / limits.total
         limits = replace(limits, cell=cell, total=arguments.time_limit)
     if arguments.memory_limit:
         limits = replace(limits, memory=arguments.memory_limit << 20)

@@ -81,8 +81,10 @@ def judge(
     """Execute the steps in order and tell how each check came out, as soon as it did."""
     line = _Line(job, walls, on_problem)
     court = _Court(job, line)
-    for word, step in _forbidden(job):
-        on_problem(f"the cell {step} mentions {word}, which this exercise forbids")
+    for step in job.steps:
+        for word in _forbidden(step, job.forbid):
+            on_problem(f"the cell {step.id} uses {word}, which this exercise forbids")
+            court.banned |= dict.fromkeys(step.defines, word)
     try:
         with _quiet(), _salted(job.salt, line.reseeded), patch.object(autograder, "student_side", court.probe):
             for step in job.steps:
@@ -102,6 +104,7 @@ class _Court:
         self.names: dict[str, Any] = {"__name__": "__main__", "get_ipython": _no_shell}
         self.owned: set[str] = set()
         self.broken: dict[str, BaseException] = {}
+        self.banned: dict[str, str] = {}
         self.given: list[tuple[str, str]] = []
         self.sources: dict[str, str] = {}
         line.shadows = _Shadows(self._reference)
@@ -135,6 +138,10 @@ class _Court:
     def check(self, step: Step) -> Result:
         """Run a check; where it passes thanks to odd changes, once more without them."""
         line = self.line
+        for name in sorted(_mentioned(step.source) & self.banned.keys()):
+            word = self.banned[name]
+            message = f"`{name}` uses `{word}`, which this exercise asks you to do without."
+            return Result(step.aspect or step.id, step.points, False, message)
         error: BaseException | None = None
         for line.write_back in (True, False):
             line.odd = False
@@ -995,18 +1002,30 @@ def _inlined(source: str) -> list[str]:
     return [ast.unparse(n) for n in found]
 
 
-def _forbidden(job: Job) -> Iterator[tuple[str, str]]:
-    """Where students' cells mention what the exercise forbids."""
-    for step in job.steps:
-        if step.kind not in ("solution", "extra") or not job.forbid:
-            continue
-        with contextlib.suppress(SyntaxError, ValueError, RecursionError):
-            for node in ast.walk(_parsed(step.source)):
-                word = getattr(node, "attr", None) or getattr(node, "id", None)
-                plain = str(word).replace("_", "").lower()
-                for ban in job.forbid:
-                    if word and plain.startswith(ban.replace("_", "").lower()):
-                        yield str(word), step.id
+def _forbidden(step: Step, words: Sequence[str]) -> list[str]:
+    """What a solution cell uses in its definitions, or overwrites, although it is forbidden.
+
+    A line beside the definitions that compares with the built-in is no offence.
+    """
+    if step.kind != "solution" or not words:
+        return []
+    try:
+        tree = _parsed(step.source)
+    except (SyntaxError, ValueError, RecursionError):
+        return []
+    definitions = (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef, ast.Lambda)
+    inside = [n for top in ast.walk(tree) if isinstance(top, definitions) for n in ast.walk(top)]
+    stored = [
+        n for n in ast.walk(tree)
+        if isinstance(n, ast.Attribute | ast.Name) and isinstance(n.ctx, ast.Store)
+    ]  # fmt: skip
+    found = []
+    for node in [*inside, *stored]:
+        word = getattr(node, "attr", None) or getattr(node, "id", None)
+        plain = str(word).replace("_", "").lower()
+        if word and any(plain.startswith(w.replace("_", "").lower()) for w in words):
+            found.append(str(word))
+    return sorted(set(found))
 
 
 def _no_shell() -> Any:

@@ -145,7 +145,8 @@ def command(isolation: str, role: str, fd: int) -> list[str]:
             words += ["--dir", str(parent)]  # else bwrap makes them for its own user alone
         words += ["--ro-bind", folder, folder]
     words += ["--dir", "/sealed", "--ro-bind", str(PACKAGE), "/sealed/autograder"]
-    words += ["--remount-ro", "/tmp", "--remount-ro", "/"]
+    for folder in ("/tmp", "/dev", "/"):
+        words += ["--remount-ro", folder]
     for name, value in (ENVIRONMENT | {"HOME": HOME, "TMPDIR": HOME}).items():
         words += ["--setenv", name, value]
     python = [sys.executable, "-P", "-s", "-c", START, "/sealed"]
@@ -224,6 +225,7 @@ def _enclose(limits: Limits, slot: int) -> None:
     if _hides_nothing("/tmp"):
         _mount("tmpfs", "/tmp", flags, f"size={limits.disk},nr_inodes=20k,mode=700,{owner}")
     _mount("tmpfs", HOME, flags, f"size={limits.disk},nr_inodes=20k,mode=700,{owner}")
+    _mount("devpts", "/dev/pts", _NOSUID | _NOEXEC, "newinstance,ptmxmode=0666,mode=620")
     _mount("tmpfs", "/dev/shm", flags, f"size={SHARED_MEMORY},nr_inodes=1k,mode=700,{owner}")
     if root:
         os.setgroups([])
