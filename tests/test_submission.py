@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from submissions import course, files, structure  # noqa: F401
 from submissions.course import ASSIGNMENT, KNOWN, NOTEBOOK, Handed
-from traitlets.config import Config
 
 from autograder.grading import gradebook, submission
 from autograder.grading.submission import Submission, Template
@@ -29,7 +28,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def template(root: Path) -> Template:
     path = root / "source" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
-    facts = gradebook.released(path, Config())
+    facts = gradebook.released(path, gradebook.settings(root, ASSIGNMENT))
     return submission.template(path, facts.notebook, facts.shown)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from traitlets.config import Config
 
 from autograder.grading import gradebook
 
@@ -192,7 +191,8 @@ def _marks(name: str, points: int | None = None, **roles: bool) -> dict[str, Any
 
 def released(root: Path) -> nbformat.NotebookNode:
     """The notebook as students get it."""
-    facts = gradebook.released(root / "source" / ASSIGNMENT / f"{NOTEBOOK}.ipynb", Config())
+    path = root / "source" / ASSIGNMENT / f"{NOTEBOOK}.ipynb"
+    facts = gradebook.released(path, gradebook.settings(root, ASSIGNMENT))
     notebook = copy.deepcopy(facts.stubbed)
     for cell in notebook.cells:
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
