@@ -41,7 +41,7 @@ def graded(
 
 MARKS = {
     "bn_visible": Mark(1.0, None, None, waiting=False),
-    "bn_hidden": Mark(0.0, 2.5, 0.5, waiting=False, comment=f"Nearly. {EVIL}"),
+    "bn_hidden": Mark(0.0, 2.0, 0.5, waiting=False, comment=f"Nearly. {EVIL}"),
     "drop_visible": Mark(1.0, None, None, waiting=False),
     "drop_hidden": Mark(3.0, None, None, waiting=False),
     "essay": Mark(None, None, None, waiting=True),
@@ -81,11 +81,11 @@ def test_nothing_that_a_student_writes_becomes_part_of_the_page(root: Path, tmp_
 def test_the_page_says_what_was_wanted_what_came_and_what_waits(root: Path) -> None:
     message = "When asked:\n  wanted 1,\n  got 2.\nThink: why?"
     page = report.page("ada", ASSIGNMENT, graded(Handed(root, "ada"), [], message), MARKS)
-    assert "8 of 10 points" in page
+    assert "7.5 of 10 points" in page
     for line in ("When asked:", "wanted 1,", "got 2.", "Think: why?"):
         assert line in page
     assert "1 answer still waits for a reader" in page
-    assert "3 of 3" in page, "a person's score and extra credit"
+    assert "2.5 of 3" in page, "a person's score and extra credit"
     assert "read by a person" in page
     assert "return x * 0 + 7" in page, "their own code"
     assert "in a sandbox" in page

@@ -17,7 +17,7 @@ from warnings import catch_warnings, simplefilter
 import nbformat
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
-from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor, SanitizeHTML
 from nbgrader import api
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
@@ -60,6 +60,16 @@ class HideTracebacks(NbGraderPreprocessor):  # type: ignore[misc]
         return cell, resources
 
 
+class SanitizeStudents(SanitizeHTML):  # type: ignore[misc]
+    """Take what a browser would run out of what students wrote; the course's own cells may."""
+
+    def preprocess_cell(self, cell: Any, resources: Any, cell_index: int) -> tuple[Any, Any]:
+        if is_locked(cell):
+            return cell, resources
+        done: tuple[Any, Any] = super().preprocess_cell(cell, resources, cell_index)
+        return done
+
+
 def configure(config: Config) -> Config:
     """nbgrader's settings for a course of ours."""
     config.CourseDirectory.course_id = COURSE
@@ -77,8 +87,8 @@ def configure(config: Config) -> Config:
         HideTracebacks,
         CSSHTMLHeaderPreprocessor,
     ]
-    # Students' Markdown and outputs are shown to graders and students; script in them is taken out.
-    config.HTMLExporter.sanitize_html = True
+    # Formgrader and feedback show what students wrote; script in it is taken out.
+    config.HTMLExporter.preprocessors = [SanitizeStudents]
     return config
 
 
