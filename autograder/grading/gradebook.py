@@ -17,7 +17,8 @@ from warnings import catch_warnings, simplefilter
 import nbformat
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
-from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor, SanitizeHTML
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbgrader import api
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
