@@ -106,7 +106,13 @@ print(found)
 def test_nothing_written_is_there_for_the_next(pool: Pool) -> None:
     write = "for f in ('/job/a', '/dev/shm/a', '/tmp/a'):\n    try: open(f, 'w').write('x')\n    except OSError: pass"
     said(pool, write)
-    assert said(pool, "import os\nprint([f for f in ('/job', '/dev/shm', '/tmp') if os.path.exists(f + '/a')])") == "[]"
+    assert (
+        said(
+            pool,
+            "import os\nprint([f for f in ('/job', '/dev/shm', '/tmp') if os.path.exists(f + '/a')])",
+        )
+        == "[]"
+    )
 
 
 def test_the_environment_is_empty_of_the_graders(
@@ -121,7 +127,9 @@ def test_the_environment_is_empty_of_the_graders(
 
 
 def test_no_other_process_is_seen(pool: Pool) -> None:
-    code = "import os\nprint(sorted(int(p) for p in os.listdir('/proc') if p.isdigit()), os.getppid())"
+    code = (
+        "import os\nprint(sorted(int(p) for p in os.listdir('/proc') if p.isdigit()), os.getppid())"
+    )
     assert said(pool, code) == "[1, 2] 1"
 
 
@@ -246,7 +254,9 @@ print("started")
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                assert f"marked-{isolation}".encode() not in Path(f"/proc/{name}/cmdline").read_bytes()
+                assert (
+                    f"marked-{isolation}".encode() not in Path(f"/proc/{name}/cmdline").read_bytes()
+                )
             except OSError:
                 continue
 
@@ -293,7 +303,11 @@ def test_what_is_sent_without_being_asked_earns_nothing(pool: Pool, send: str) -
 def test_a_cell_that_answers_for_all_to_come_earns_nothing(pool: Pool) -> None:
     """Frames that wait in the pipe before the question is asked."""
     steps = [
-        Step("forge", "extra", f'{FORGE}\nfor fd in sockets:\n    for i in range(50): os.write(fd, frame(node(ok=True, n="", v=1)))'),
+        Step(
+            "forge",
+            "extra",
+            f'{FORGE}\nfor fd in sockets:\n    for i in range(50): os.write(fd, frame(node(ok=True, n="", v=1)))',
+        ),
         Step("f", "solution", "def f(x): return 0", defines=("f",)),
         Step("check", "check", "assert f(1) == 1", 2, "f"),
     ]
@@ -315,7 +329,9 @@ def test_the_server_is_out_of_reach(pool: Pool) -> None:
 
 def test_a_submission_meets_a_pristine_process(pool: Pool) -> None:
     said(pool, "import torch, builtins\ntorch.allclose = None\nbuiltins.print = None\nx = 1")
-    assert said(pool, "import torch\nprint(torch.allclose is None, 'x' in globals())") == "False False"
+    assert (
+        said(pool, "import torch\nprint(torch.allclose is None, 'x' in globals())") == "False False"
+    )
 
 
 def test_asking_for_a_sandbox_where_there_is_none_is_an_error(

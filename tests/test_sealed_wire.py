@@ -59,7 +59,11 @@ def alike(one: Any, other: Any) -> bool:
         same = one.dtype == other.dtype and one.shape == other.shape
         return same and one.stride() == other.stride() or same and alike_bits(one, other)
     if isinstance(one, np.ndarray):
-        return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+        return (
+            one.dtype == other.dtype
+            and one.shape == other.shape
+            and one.tobytes() == other.tobytes()
+        )
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(alike, one, other))
     if isinstance(one, dict):
@@ -72,7 +76,10 @@ def alike(one: Any, other: Any) -> bool:
 
 
 def alike_bits(one: torch.Tensor, other: torch.Tensor) -> bool:
-    return wire.encode(one.contiguous())[-one.nbytes :] == wire.encode(other.contiguous())[-one.nbytes :]
+    return (
+        wire.encode(one.contiguous())[-one.nbytes :]
+        == wire.encode(other.contiguous())[-one.nbytes :]
+    )
 
 
 @FAST
@@ -103,9 +110,15 @@ nodes = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 10**30) | st.floats() | texts,
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(["k", "v", "b", "d", "s", "p", "i", "n"]), inner, max_size=5)
+        | st.dictionaries(
+            st.sampled_from(["k", "v", "b", "d", "s", "p", "i", "n"]), inner, max_size=5
+        )
         | st.fixed_dictionaries(
-            {"k": st.sampled_from([*wire._MAKE, "tensor", "array", "scalar", "again", "bytes", "handle"])},
+            {
+                "k": st.sampled_from(
+                    [*wire._MAKE, "tensor", "array", "scalar", "again", "bytes", "handle"]
+                )
+            },
             optional={
                 "v": inner,
                 "b": st.integers(-1, 2),

@@ -27,6 +27,7 @@ import types
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from unittest.mock import patch
@@ -86,7 +87,11 @@ def judge(
             on_problem(f"the cell {step.id} uses {word}, which this exercise forbids")
             court.banned |= dict.fromkeys(step.defines, word)
     try:
-        with _quiet(), _salted(job.salt, line.reseeded), patch.object(autograder, "student_side", court.probe):
+        with (
+            _quiet(),
+            _salted(job.salt, line.reseeded),
+            patch.object(autograder, "student_side", court.probe),
+        ):
             for step in job.steps:
                 if step.kind == "check":
                     on_result(court.check(step))
@@ -209,8 +214,8 @@ class _Court:
             self.sources = _probes(tree)
             last = tree.body[-1] if tree.body else None
             if value is not None and isinstance(last, ast.Expr):
-                tree.body.pop()
-                exec(compile(tree, filename, "exec"), names)
+                first = ast.Module(tree.body[:-1], [])
+                exec(compile(first, filename, "exec"), names)
                 value.append(eval(compile(ast.Expression(last.value), filename, "eval"), names))
             else:
                 exec(compile(tree, filename, "exec"), names)
@@ -949,6 +954,7 @@ def _identical(one: Any, other: Any) -> bool:
 # Cells.
 
 
+@cache
 def _parsed(source: str) -> ast.Module:
     try:
         return ast.parse(source)
@@ -958,6 +964,7 @@ def _parsed(source: str) -> ast.Module:
         return ast.parse(TransformerManager().transform_cell(source))
 
 
+@cache
 def _mentioned(source: str) -> set[str]:
     try:
         return {n.id for n in ast.walk(_parsed(source)) if isinstance(n, ast.Name)}
@@ -1144,7 +1151,9 @@ def _seed(seed: int, salt: int = 0) -> None:
     _NUMPY_SEED(mixed)
 
 
-_TORCH_SEED, _NUMPY_SEED, _NUMPY_RNG = torch.manual_seed, np.random.seed, np.random.default_rng
+# Not torch.manual_seed: that looks for a GPU to seed, and takes a millisecond.
+_TORCH_SEED = torch.default_generator.manual_seed
+_NUMPY_SEED, _NUMPY_RNG = np.random.seed, np.random.default_rng
 _PYTHON_SEED = random.seed
 
 

@@ -365,7 +365,7 @@ class Program:
 def _seed(seed: int) -> None:
     import torch
 
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
     random.seed(seed)
     np.random.seed(seed)
 

@@ -177,8 +177,7 @@ class Channel:
 
     def send(self, body: bytes, seconds: float | None = None) -> None:
         self.connection.settimeout(seconds)
-        self.connection.sendall(_LENGTH.pack(len(body)))
-        self.connection.sendall(body)
+        self.connection.sendall(_LENGTH.pack(len(body)) + body)
 
     def receive(self, seconds: float | None = None, limit: int = MAX_FRAME) -> bytes:
         """The next frame. EOFError if the other side is gone, TimeoutError if it is slow."""
