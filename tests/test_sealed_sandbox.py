@@ -157,11 +157,10 @@ for attempt in (lambda: os.setuid(0), lambda: os.chroot('/job'), lambda: open('/
 
 
 def test_the_filter_is_whole_for_each_machine() -> None:
-    for machine in sandbox._NUMBERS:
+    for machine in sandbox._MACHINES:
         code = sandbox._filter_code(machine)
         assert len(code) % 8 == 0
         assert len(code) // 8 < 256
-        assert not set(sandbox._DENIED) - sandbox._NUMBERS[machine].keys()
 
 
 def test_a_fork_bomb_is_capped(pool: Pool) -> None:

@@ -57,7 +57,7 @@ def alike(one: Any, other: Any) -> bool:
         return False
     if isinstance(one, torch.Tensor):
         same = one.dtype == other.dtype and one.shape == other.shape
-        return same and one.stride() == other.stride() or same and alike_bits(one, other)
+        return (same and one.stride() == other.stride()) or (same and alike_bits(one, other))
     if isinstance(one, np.ndarray):
         return (
             one.dtype == other.dtype
@@ -69,7 +69,7 @@ def alike(one: Any, other: Any) -> bool:
     if isinstance(one, dict):
         return list(one) == list(other) and all(alike(one[k], other[k]) for k in one)
     if isinstance(one, float):
-        return struct.pack("d", one) == struct.pack("d", other) or one != one and other != other
+        return struct.pack("d", one) == struct.pack("d", other) or (one != one and other != other)
     if isinstance(one, complex):
         return alike(one.real, other.real) and alike(one.imag, other.imag)
     return bool(one == other)

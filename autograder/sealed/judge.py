@@ -27,8 +27,8 @@ import types
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 from unittest.mock import patch
 
@@ -67,7 +67,7 @@ class Job:
 
     steps: Sequence[Step]
     salt: int = 0
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     forbid: Sequence[str] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -264,7 +264,7 @@ class _Line:
     def ready(self) -> None:
         """Have a process in which the student's cells have been run."""
         if self.channel is not None:
-            return
+            return None
         if self.left <= 0:
             raise Gone("The time for the whole notebook was used up before this check.")
         self._start()
@@ -288,8 +288,8 @@ class _Line:
         except Gone as gone:
             self.on_problem(str(gone))
             return [_error_output("Stopped", str(gone), "")], gone
-        except Exception as error:
-            return [_error_output(type(error).__name__, str(error), "")], error
+        except Exception as failed:
+            return [_error_output(type(failed).__name__, str(failed), "")], failed
         self.past.append((source, seed))
         failure = reply.get("error")
         outputs = _outputs(reply.get("v"))
@@ -312,9 +312,11 @@ class _Line:
         limit = min(limit or self.job.limits.cell, max(self.left, 0.5))
         nonce, began = os.urandom(8).hex(), time.monotonic()
         drop, self.dropped = self.dropped, []
-        body = wire.encode(
-            {"op": op, "n": nonce, "drop": drop, **fields}, self._object_node, self._tensor_facts
-        )
+        request = {"op": op, "n": nonce, "drop": drop, **fields}
+        try:
+            body = wire.encode(request, self._object_node, self._tensor_facts)
+        except wire.Unsendable as error:
+            raise NeedsProbe(str(error)) from None
         try:
             if not self.channel.silent():
                 raise wire.WireError("it spoke without being asked")
@@ -379,8 +381,8 @@ class _Line:
         name: str,
     ) -> Any:
         """Call something over there; what came back, with its graph and its changes."""
-        given = [list(args), dict(kwargs)]
-        inputs = parts(given)
+        positional, named = list(args), dict(kwargs)
+        inputs = parts([positional, named])
         leaves = [p for p in inputs if isinstance(p, torch.Tensor) and p.requires_grad]
         dice = wire.pack_random()
         news = dice if self.after is None or not wire.same_random(dice, self.after) else None
@@ -390,7 +392,7 @@ class _Line:
         self.args = inputs
         try:
             reply = self.ask(
-                op, limit, **what, args=given[0], kwargs=given[1], dice=news,
+                op, limit, **what, args=positional, kwargs=named, dice=news,
                 grad=torch.is_grad_enabled(),
             )  # fmt: skip
         except _Slow:
@@ -402,7 +404,9 @@ class _Line:
         value = reply.get("v")
         changed, drew = reply.get("changed"), reply.get("drew") is True
         changed = changed if type(changed) is dict else {}
-        result = shadow.called(given[0], given[1], dice) if shadow else None
+        result = None
+        if shadow and (changed or drew or shadow.lasting or _holds_objects(value)):
+            result = shadow.called(positional, named, dice)
         if (changed or drew) and result:
             result.force()
             if result.random and drew:
@@ -472,7 +476,9 @@ class _Line:
                 raise Gone("The answer was no answer: a result is missing.")
             ticket = _Ticket(self, tape)
             anchor = torch.zeros((), requires_grad=True)
-            joined = _Remote.apply(ticket, [p.detach() for p in ordered], *leaves, anchor)
+            joined = _Remote.apply(  # type: ignore[no-untyped-call]
+                ticket, [p.detach() for p in ordered], *leaves, anchor
+            )
             fresh = {id(p): new for p, new in zip(ordered, joined, strict=True)}
 
         fresh |= own
@@ -681,7 +687,7 @@ class StandIn:
     def __repr__(self) -> str:
         return f"<{self.__of.name} of the student at 0x>"
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return _known_class(self.__of.types) or type(self)
 
@@ -713,9 +719,9 @@ class CallableStandIn(StandIn):
 
 def _operators() -> None:
     """Arithmetic goes over there where the reference's object has it, too."""
-    for word in "add sub mul truediv floordiv mod pow matmul neg pos abs".split():
-        unary = word in ("neg", "pos", "abs")
-        for name in [f"__{word}__"] if unary else [f"__{word}__", f"__r{word}__"]:
+    both = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul")
+    for word in (*both, "neg", "pos", "abs"):
+        for name in [f"__{word}__", f"__r{word}__"] if word in both else [f"__{word}__"]:
 
             def operate(self: Any, *other: Any, name: str = name) -> Any:
                 return self._StandIn__operate(name, other)
@@ -746,6 +752,14 @@ def _known_class(types_: list[str]) -> type | None:
             ):
                 return found
     return None
+
+
+def _holds_objects(value: Any) -> bool:
+    if type(value) in (list, tuple):
+        return any(map(_holds_objects, value))
+    if type(value) is dict:
+        return any(map(_holds_objects, value.values()))
+    return isinstance(value, StandIn)
 
 
 def _settled(value: Any, shadow: "_Shadow | None", name: str) -> Any:
@@ -786,7 +800,7 @@ class _Shadows:
                     self.found = self.build()
             return self.found[name]
 
-        return _Shadow(self, find)
+        return _Shadow(self, find, lasting=False)
 
     def run(self) -> None:
         """Everything that was put off, in its order."""
@@ -797,8 +811,9 @@ class _Shadows:
 class _Shadow:
     """A value of the reference's, computed when it is needed."""
 
-    def __init__(self, shadows: _Shadows, compute: Callable[[], Any]) -> None:
+    def __init__(self, shadows: _Shadows, compute: Callable[[], Any], lasting: bool = True) -> None:
         self.shadows, self.compute = shadows, compute
+        self.lasting = lasting  # an object: each call may change it, so none may be left out
         self.done = self.failed = False
         self.value: Any = None
         self.inputs: list[Any] = []
@@ -961,7 +976,8 @@ def _parsed(source: str) -> ast.Module:
     except SyntaxError:
         from IPython.core.inputtransformer2 import TransformerManager
 
-        return ast.parse(TransformerManager().transform_cell(source))
+        manager = TransformerManager()  # type: ignore[no-untyped-call]
+        return ast.parse(manager.transform_cell(source))
 
 
 @cache
@@ -1120,8 +1136,8 @@ def _outputs(found: Any) -> list[dict[str, Any]]:
             text += "\n… cut here" if len(data) >= TEXT else ""
             outputs.append({"output_type": "stream", "name": kind, "text": text})
         elif kind == "text" and type(data) is str:
-            text = {"text/plain": _clean(data)[:TEXT]}
-            outputs.append({"output_type": "display_data", "data": text, "metadata": {}})
+            shown = {"text/plain": _clean(data)[:TEXT]}
+            outputs.append({"output_type": "display_data", "data": shown, "metadata": {}})
         elif kind == "png" and type(data) is bytes and len(data) <= IMAGE:
             with contextlib.suppress(ValueError):
                 data = data if data.startswith(PNG) else base64.b64decode(data, validate=True)
@@ -1247,7 +1263,7 @@ def load() -> None:
     import autograder.expect  # noqa: F401
 
     matplotlib.use("Agg")
-    import matplotlib.pyplot  # noqa: F401
+    import matplotlib.pyplot
 
     torch.set_num_threads(1)
     weight = torch.nn.Parameter(torch.ones(2))

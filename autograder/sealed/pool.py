@@ -24,6 +24,7 @@ from autograder.sealed.sandbox import NoSandbox
 from autograder.sealed.server import LINE, Order
 
 LEVELS = ("sandbox", "process", "none")
+DEFAULT = Limits()
 STARTING = 120.0  # seconds for a server to load torch on a busy machine
 WATCHING = 0.05  # seconds between two looks at the memory in use
 FILES = 48 << 20  # bytes of a submission's own files that are handed on
@@ -38,7 +39,7 @@ class Pool:
     """
 
     def __init__(
-        self, isolation: str | None = None, workers: int = 2, limits: Limits = Limits()
+        self, isolation: str | None = None, workers: int = 2, limits: Limits = DEFAULT
     ) -> None:
         if isolation not in (None, *LEVELS):
             raise ValueError(f"isolation={isolation!r}: known are {', '.join(LEVELS)}")

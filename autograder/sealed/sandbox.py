@@ -46,45 +46,29 @@ START = (
     "from autograder.sealed.server import main; main(sys.argv[2], int(sys.argv[3]), sys.argv[4])"
 )
 
-# What a filter denies, by architecture; the numbers are the kernel's.
-_DENIED = (
-    "ptrace process_vm_readv process_vm_writev kcmp pidfd_getfd "
-    "mount umount2 pivot_root chroot unshare setns open_tree move_mount fsopen fsconfig fsmount "
-    "fspick mount_setattr swapon swapoff reboot kexec_load kexec_file_load init_module "
-    "finit_module delete_module acct quotactl add_key request_key keyctl bpf perf_event_open "
-    "userfaultfd open_by_handle_at name_to_handle_at fanotify_init personality syslog vhangup "
-    "settimeofday clock_settime adjtimex clock_adjtime sethostname setdomainname "
-    "io_uring_setup io_uring_enter io_uring_register memfd_create memfd_secret shmget shmat "
-    "mbind migrate_pages move_pages set_mempolicy process_madvise"
-).split()
-_NUMBERS = {
-    "x86_64": dict(
-        ptrace=101, process_vm_readv=310, process_vm_writev=311, kcmp=312, pidfd_getfd=438,
-        mount=165, umount2=166, pivot_root=155, chroot=161, unshare=272, setns=308, open_tree=428,
-        move_mount=429, fsopen=430, fsconfig=431, fsmount=432, fspick=433, mount_setattr=442,
-        swapon=167, swapoff=168, reboot=169, kexec_load=246, kexec_file_load=320, init_module=175,
-        finit_module=313, delete_module=176, acct=163, quotactl=179, add_key=248, request_key=249,
-        keyctl=250, bpf=321, perf_event_open=298, userfaultfd=323, open_by_handle_at=304,
-        name_to_handle_at=303, fanotify_init=300, personality=135, syslog=103, vhangup=153,
-        settimeofday=164, clock_settime=227, adjtimex=159, clock_adjtime=305, sethostname=170,
-        setdomainname=171, io_uring_setup=425, io_uring_enter=426, io_uring_register=427,
-        memfd_create=319, memfd_secret=447, shmget=29, shmat=30, mbind=237, migrate_pages=256,
-        move_pages=279, set_mempolicy=238, process_madvise=440, clone=56, clone3=435, socket=41,
-    ),
-    "aarch64": dict(
-        ptrace=117, process_vm_readv=270, process_vm_writev=271, kcmp=272, pidfd_getfd=438,
-        mount=40, umount2=39, pivot_root=41, chroot=51, unshare=97, setns=268, open_tree=428,
-        move_mount=429, fsopen=430, fsconfig=431, fsmount=432, fspick=433, mount_setattr=442,
-        swapon=224, swapoff=225, reboot=142, kexec_load=104, kexec_file_load=294, init_module=105,
-        finit_module=273, delete_module=106, acct=89, quotactl=60, add_key=217, request_key=218,
-        keyctl=219, bpf=280, perf_event_open=241, userfaultfd=282, open_by_handle_at=265,
-        name_to_handle_at=264, fanotify_init=262, personality=92, syslog=116, vhangup=58,
-        settimeofday=170, clock_settime=112, adjtimex=171, clock_adjtime=266, sethostname=161,
-        setdomainname=162, io_uring_setup=425, io_uring_enter=426, io_uring_register=427,
-        memfd_create=279, memfd_secret=447, shmget=194, shmat=196, mbind=235, migrate_pages=238,
-        move_pages=239, set_mempolicy=237, process_madvise=440, clone=220, clone3=435, socket=198,
-    ),
+# What the filter denies: the kernel's numbers on x86_64 and on aarch64.
+_DENIED = {
+    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
+    "kcmp": (312, 272), "pidfd_getfd": (438, 438), "mount": (165, 40), "umount2": (166, 39),
+    "pivot_root": (155, 41), "chroot": (161, 51), "unshare": (272, 97), "setns": (308, 268),
+    "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
+    "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433),
+    "mount_setattr": (442, 442), "swapon": (167, 224), "swapoff": (168, 225),
+    "reboot": (169, 142), "kexec_load": (246, 104), "kexec_file_load": (320, 294),
+    "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106),
+    "acct": (163, 89), "quotactl": (179, 60), "add_key": (248, 217), "request_key": (249, 218),
+    "keyctl": (250, 219), "bpf": (321, 280), "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282), "open_by_handle_at": (304, 265), "name_to_handle_at": (303, 264),
+    "fanotify_init": (300, 262), "personality": (135, 92), "syslog": (103, 116),
+    "vhangup": (153, 58), "settimeofday": (164, 170), "clock_settime": (227, 112),
+    "adjtimex": (159, 171), "clock_adjtime": (305, 266), "sethostname": (170, 161),
+    "setdomainname": (171, 162), "io_uring_setup": (425, 425), "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427), "memfd_create": (319, 279), "memfd_secret": (447, 447),
+    "shmget": (29, 194), "shmat": (30, 196), "mbind": (237, 235), "migrate_pages": (256, 238),
+    "move_pages": (279, 239), "set_mempolicy": (238, 237), "process_madvise": (440, 440),
 }  # fmt: skip
+_CLONE, _CLONE3, _SOCKET, _IOCTL = (56, 220), (435, 435), (41, 198), (16, 29)
+_MACHINES = ("x86_64", "aarch64")
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 _NS, _UTS, _IPC, _USER, _PID, _NET = (
@@ -104,7 +88,7 @@ def why_not() -> str:
         return f"it needs Linux, and this is {platform.system()}"
     if not shutil.which("bwrap"):
         return "the program bwrap (package bubblewrap) is not installed"
-    if platform.machine() not in _NUMBERS:
+    if platform.machine() not in _MACHINES:
         return f"no filter of system calls is written for {platform.machine()}"
     return ""
 
@@ -389,7 +373,7 @@ def _filter() -> None:
     """Install the filter of system calls."""
 
     class Program(ctypes.Structure):
-        _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]  # noqa: RUF012
+        _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
 
     code = _filter_code(platform.machine())
     buffer = ctypes.create_string_buffer(code, len(code))
@@ -399,7 +383,7 @@ def _filter() -> None:
 
 def _filter_code(machine: str) -> bytes:
     """Berkeley packet filter code: what is denied fails with EPERM, foreign calls kill."""
-    numbers = _NUMBERS[machine]
+    column = _MACHINES.index(machine)
     load, equal, any_bit, at_least, give = 0x20, 0x15, 0x45, 0x35, 0x06
     allow, kill, eperm, enosys = 0x7FFF0000, 0x80000000, 0x50001, 0x50026
 
@@ -414,13 +398,13 @@ def _filter_code(machine: str) -> bytes:
     ]
     if machine == "x86_64":  # the x32 calls
         code += [op(at_least, 0, 1, 0x40000000), op(give, 0, 0, kill)]
-    for name in _DENIED:
-        code += [op(equal, 0, 1, numbers[name]), op(give, 0, 0, eperm)]
+    for numbers in _DENIED.values():
+        code += [op(equal, 0, 1, numbers[column]), op(give, 0, 0, eperm)]
     # clone3 hides its flags behind a pointer; without it, libraries fall back to clone.
-    code += [op(equal, 0, 1, numbers["clone3"]), op(give, 0, 0, enosys)]
+    code += [op(equal, 0, 1, _CLONE3[column]), op(give, 0, 0, enosys)]
     namespaces = _NS | _UTS | _IPC | _USER | _PID | _NET | 0x02000000 | 0x80
     code += [
-        op(equal, 0, 4, numbers["clone"]),
+        op(equal, 0, 4, _CLONE[column]),
         op(load, 0, 0, 16),
         op(any_bit, 0, 1, namespaces),
         op(give, 0, 0, eperm),
@@ -428,16 +412,15 @@ def _filter_code(machine: str) -> bytes:
     ]
     unix = 1
     code += [
-        op(equal, 0, 4, numbers["socket"]),
+        op(equal, 0, 4, _SOCKET[column]),
         op(load, 0, 0, 16),
         op(equal, 1, 0, unix),
         op(give, 0, 0, eperm),
         op(give, 0, 0, allow),
     ]
     # TIOCSTI and TIOCLINUX would type into a terminal.
-    ioctl = {"x86_64": 16, "aarch64": 29}[machine]
     code += [
-        op(equal, 0, 4, ioctl),
+        op(equal, 0, 4, _IOCTL[column]),
         op(load, 0, 0, 24),
         op(equal, 1, 0, 0x5412),
         op(equal, 0, 1, 0x541C),

@@ -76,7 +76,7 @@ def load() -> Any:
         shell.run_cell(REHEARSAL, store_history=False)
     shell.reset(new_session=False)
     matplotlib.pyplot.close("all")
-    warnings.filters[:] = filters
+    warnings.filters[:] = filters  # type: ignore[index]
     return shell
 
 
@@ -118,7 +118,7 @@ def forbid(words: list[str]) -> None:
             base = name.partition(".")[0]
             if space == "aten" and "backward" not in base and any(w in base for w in words):
                 with contextlib.suppress(RuntimeError):
-                    library.impl(name, "CPU", stop, False)
+                    library.impl(name, "CPU", stop, False)  # type: ignore[call-arg]
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(library))  # it undoes its work when it dies
 
 
@@ -455,7 +455,7 @@ def _same(part: Any, old: Any) -> bool:
     if type(part) is dict:
         return list(part) == list(old) and all(part[key] is old[key] for key in part)
     if isinstance(part, np.ndarray):
-        return part.shape == old.shape and part.tobytes() == old.tobytes()
+        return bool(part.shape == old.shape and part.tobytes() == old.tobytes())
     now = part.detach()
     if now.shape != old.shape or now.dtype != old.dtype:
         return False

@@ -27,11 +27,14 @@ MAX_KEYS = 20_000  # of one set or dict: members may be made to collide, at a qu
 MAX_TEXT = 1 << 20  # characters
 MAX_BITS = 1 << 14  # of one integer; 2 ** 14 bits are 4,933 digits
 
-TENSORS = "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool complex64 complex128".split()
+TENSORS = (
+    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8",
+    "bool", "complex64", "complex128",
+)  # fmt: skip
 ARRAYS = (
-    "float64 float32 float16 int64 int32 int16 int8 uint64 uint32 uint16 uint8 bool "
-    "complex64 complex128".split()
-)
+    "float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint64", "uint32",
+    "uint16", "uint8", "bool", "complex64", "complex128",
+)  # fmt: skip
 ITEMSIZE = {name: np.dtype(name).itemsize for name in ARRAYS} | {"bfloat16": 2}
 
 Encode = Callable[[Any], Any]
@@ -281,7 +284,7 @@ def _array_node(array: Any, buffer: Callable[[bytes], int]) -> dict[str, Any]:
 
 def _array(node: dict[str, Any], kind: str, data: memoryview) -> Any:
     dtype, shape, order = node.get("d"), node.get("s"), node.get("p")
-    if dtype not in (TENSORS if kind == "tensor" else ARRAYS):
+    if type(dtype) is not str or dtype not in (TENSORS if kind == "tensor" else ARRAYS):
         raise WireError("an unknown dtype")
     if type(shape) is not list or len(shape) > 32:
         raise WireError("no shape")
