@@ -79,6 +79,7 @@ def grade(arguments: argparse.Namespace) -> int:
     from autograder.grading import grade as grading
     from autograder.grading.gradebook import GradebookError
     from autograder.grading.report import plain, summary
+    from autograder.sealed.sandbox import NoSandbox
 
     def say(line: str) -> None:
         _erase_bar()
@@ -110,6 +111,10 @@ def grade(arguments: argparse.Namespace) -> int:
                     told, spent = time.monotonic(), time.monotonic() - began
                     left = spent / done * (len(run.tasks) - done)
                     say(f"{done} of {len(run.tasks)} done, about {left:.0f} s left.")
+    except NoSandbox as error:
+        print(f"No sandbox can be had here: {plain(str(error))}", file=sys.stderr)
+        print("Next: install bubblewrap, or take --isolation process.", file=sys.stderr)
+        return 2
     except (AuthorError, GradebookError, OSError) as error:
         _erase_bar()
         print(plain(str(error)), file=sys.stderr)

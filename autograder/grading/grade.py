@@ -16,6 +16,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from hashlib import sha256
@@ -123,18 +124,30 @@ class Grading:
         self._stop = threading.Event()
 
     def __enter__(self) -> "Grading":
-        if not self.options.dry_run:
-            self._book.register([r for _, r in self._notebooks.values()])
-            self._receipts = self._book.receipts()
-            for step in ("autograded", "feedback"):
-                _sweep(self._top(step))
-            self._pool = self._make_pool(
-                isolation=self.options.isolation,
-                workers=self.options.workers,
-                limits=self.options.limits,
-            ).__enter__()
-            self.isolation = self._pool.isolation
+        if self.options.dry_run:
+            return self
+        options = self.options
+        pool = self._make_pool(
+            isolation=options.isolation, workers=options.workers, limits=options.limits
+        )
+        # The pool loads torch in processes of its own; meanwhile there is the gradebook to open.
+        # The pool starts in this thread: sandboxes end with the thread that made them.
+        with ThreadPoolExecutor(1) as side:
+            opening = side.submit(self._open)
+            self._pool = pool.__enter__()
+            try:
+                opening.result()
+            except BaseException:
+                pool.__exit__(None, None, None)
+                raise
+        self.isolation = pool.isolation
         return self
+
+    def _open(self) -> None:
+        self._book.register([r for _, r in self._notebooks.values()])
+        self._receipts = self._book.receipts()
+        for step in ("autograded", "feedback"):
+            _sweep(self._top(step))
 
     def __exit__(self, *error: Any) -> None:
         self._stop.set()

@@ -16,7 +16,6 @@ from warnings import catch_warnings, simplefilter
 
 import nbformat
 import sqlalchemy as sa
-from alembic.script import ScriptDirectory
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbgrader import api
@@ -717,6 +716,8 @@ class Book:
 
 def _schema() -> str:
     """The version of nbgrader's tables; nbgrader itself starts a program of 3 s to learn it."""
+    from alembic.script import ScriptDirectory
+
     return str(ScriptDirectory(Path(api.__file__).with_name("alembic")).get_current_head())
 
 
