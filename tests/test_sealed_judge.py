@@ -1,4 +1,5 @@
-"""The judge gives honest work what the same cells give it in a kernel, and nothing else anything."""
+"""The judge gives honest work what the same cells give it in a kernel, and "
+"nothing else anything."""
 
 import ast
 from collections.abc import Iterator
@@ -80,7 +81,8 @@ STYLES = [
     (
         "a buffer changed in place",
         "def ema(buf, x, m=0.1): buf.mul_(1 - m).add_(m * x)",
-        "b = torch.ones(3)\nema(b, torch.zeros(3))\nassert torch.allclose(b, torch.full((3,), 0.9))",
+        "b = torch.ones(3)\nema(b, torch.zeros(3))\n"
+        "assert torch.allclose(b, torch.full((3,), 0.9))",
         PASS,
     ),
     (
@@ -104,7 +106,8 @@ STYLES = [
     ),
     (
         "a module's parameters and their gradients",
-        "class Net(nn.Module):\n    def __init__(self): super().__init__(); self.fc = nn.Linear(4, 2)\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self): super().__init__(); self.fc = nn.Linear(4, 2)\n"
         "    def forward(self, x): return self.fc(x)",
         "net = Net(); x = torch.randn(3, 4)\nout = net(x); assert out.shape == (3, 2)\n"
         "out.sum().backward()\nassert sum(p.numel() for p in net.parameters()) == 10\n"
@@ -114,7 +117,8 @@ STYLES = [
     ),
     (
         "reference weights loaded and compared",
-        "class Net(nn.Module):\n    def __init__(self): super().__init__(); self.fc = nn.Linear(4, 2)\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self): super().__init__(); self.fc = nn.Linear(4, 2)\n"
         "    def forward(self, x): return torch.relu(self.fc(x))",
         "ref = nn.Linear(4, 2); net = Net()\n"
         "net.load_state_dict({'fc.weight': ref.weight.detach(), 'fc.bias': ref.bias.detach()})\n"
@@ -144,7 +148,8 @@ STYLES = [
     ),
     (
         "a training loop",
-        "def fit(x, y, steps=50):\n    w = torch.zeros(x.shape[1], requires_grad=True); losses = []\n"
+        "def fit(x, y, steps=50):\n"
+        "    w = torch.zeros(x.shape[1], requires_grad=True); losses = []\n"
         "    for _ in range(steps):\n        loss = ((x @ w - y) ** 2).mean(); loss.backward()\n"
         "        with torch.no_grad(): w -= 0.1 * w.grad; w.grad = None\n"
         "        losses.append(loss.item())\n    return w.detach(), losses",
@@ -182,7 +187,8 @@ STYLES = [
     ),
     (
         "a hook cannot cross",
-        "class Net(nn.Module):\n    def __init__(self): super().__init__(); self.fc = nn.Linear(4, 2)\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self): super().__init__(); self.fc = nn.Linear(4, 2)\n"
         "    def forward(self, x): return self.fc(x)",
         "seen = []; net = Net()\n"
         "net.fc.register_forward_hook(lambda m, i, o: seen.append(o))\n"
@@ -191,9 +197,11 @@ STYLES = [
     ),
     (
         "a hook in a probe",
-        "class Net(nn.Module):\n    def __init__(self): super().__init__(); self.fc = nn.Linear(4, 2)\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self): super().__init__(); self.fc = nn.Linear(4, 2)\n"
         "    def forward(self, x): return self.fc(x)",
-        "from autograder import student_side\n@student_side\ndef p(x):\n    seen = []; net = Net()\n"
+        "from autograder import student_side\n@student_side\ndef p(x):\n"
+        "    seen = []; net = Net()\n"
         "    net.fc.register_forward_hook(lambda m, i, o: seen.append(o.detach()))\n"
         "    net(x); return seen\nassert len(p(torch.randn(1, 4))) == 1",
         PASS,
@@ -214,12 +222,14 @@ STYLES = [
         "            for p in self.params: p -= self.lr * p.grad",
         "from autograder import student_side\n@student_side\ndef p(w0, lr):\n"
         "    w = w0.clone().requires_grad_(); opt = SGD([w], lr); w.sum().backward(); opt.step()\n"
-        "    return w.detach()\nassert torch.allclose(p(torch.ones(2), 0.1), torch.full((2,), 0.9))",
+        "    return w.detach()\n"
+        "assert torch.allclose(p(torch.ones(2), 0.1), torch.full((2,), 0.9))",
         PASS,
     ),
     (
         "torch's optimizer on parameters that live elsewhere",
-        "class Net(nn.Module):\n    def __init__(self): super().__init__(); self.fc = nn.Linear(2, 1)\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self): super().__init__(); self.fc = nn.Linear(2, 1)\n"
         "    def forward(self, x): return self.fc(x)",
         "net = Net(); before = net.fc.weight.clone()\n"
         "opt = torch.optim.SGD(net.parameters(), lr=0.1); net(torch.ones(1, 2)).sum().backward()\n"
@@ -264,7 +274,8 @@ STYLES = [
         "a generator that is drawn from",
         "def noise(n, generator): return torch.randn(n, generator=generator)",
         "g = torch.Generator(); g.manual_seed(4)\na, b = noise(3, g), noise(3, g)\n"
-        "g.manual_seed(4)\nassert not torch.equal(a, b) and torch.equal(torch.randn(3, generator=g), a)\n"
+        "g.manual_seed(4)\n"
+        "assert not torch.equal(a, b) and torch.equal(torch.randn(3, generator=g), a)\n"
         "assert torch.equal(torch.randn(3, generator=g), b)",
         PASS,
     ),
@@ -292,7 +303,8 @@ STYLES = [
     (
         "a transposed argument stays transposed",
         "def flat(x): return x.view(-1)",
-        "try: flat(torch.randn(3, 2).t()); raise AssertionError('a view')\nexcept RuntimeError: pass",
+        "try: flat(torch.randn(3, 2).t()); raise AssertionError('a view')\n"
+        "except RuntimeError: pass",
         PASS,
     ),
 ]
@@ -350,10 +362,13 @@ CHECK_DOUBLE = (
     "assert torch.equal(double(x), wanted)\nassert torch.equal(wanted, 2 * x)"
 )
 CHEATS = {
-    "patches what compares": "def double(x): return x\ntorch.equal = torch.allclose = lambda *a: True",
+    "patches what compares": (
+        "def double(x): return x\ntorch.equal = torch.allclose = lambda *a: True"
+    ),
     "walks to the frame of the check": (
         "def double(x):\n    import sys\n    f = sys._getframe()\n"
-        "    while f:\n        f.f_globals['wanted'] = x; f.f_globals['torch'] = None; f = f.f_back\n"
+        "    while f:\n"
+        "        f.f_globals['wanted'] = x; f.f_globals['torch'] = None; f = f.f_back\n"
         "    return x"
     ),
     "hands in an object that is equal to everything": (
@@ -430,7 +445,8 @@ def test_the_answer_of_the_reference_is_not_sent_to_an_object(pool: Pool) -> Non
 def test_the_check_is_not_to_be_found_in_the_process(pool: Pool) -> None:
     look = (
         "def double(x):\n    import gc\n    global found\n"
-        "    found = [s for s in gc.get_objects() if isinstance(s, dict) and 'CANARY' in str(s.keys())]\n"
+        "    found = [s for s in gc.get_objects() if isinstance(s, dict) and 'CANARY' in "
+        "str(s.keys())]\n"
         "    return 2 * x"
     )
     steps = notebook(look, "CANARY = 1\nassert double(1) == 2", right=DOUBLE)
@@ -516,7 +532,10 @@ def test_what_is_forbidden_fails_and_is_reported(pool: Pool) -> None:
     assert verdict.results[0].passed is False
     assert "do without" in verdict.results[0].message
     assert "uses batch_norm" in verdict.problems[0]
-    hidden = "def norm(x): return getattr(torch, 'batch' + '_norm')(x, None, None, None, None, True, 0.1, 1e-5, False)"
+    hidden = (
+        "def norm(x): return getattr(torch, 'batch' + '_norm')(x, None, None, None, "
+        "None, True, 0.1, 1e-5, False)"
+    )
     verdict = pool.judge(notebook(hidden, check, right=right), salt=0, forbid=["batch_norm"])
     assert verdict.results[0].passed is False
     assert "batch_norm may not be used" in verdict.results[0].message

