@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test build check clean
+.PHONY: demo test build check bench clean
 
 demo: .venv/ready
 	@echo "== Building the course from solutions/"
@@ -25,6 +25,9 @@ build: .venv/ready
 
 check: .venv/ready
 	$(BIN)/python -m autograder check
+
+bench: .venv/ready
+	$(BIN)/python benchmarks/grading.py
 
 .venv/ready: pyproject.toml requirements.lock
 	@echo "== Installing the pinned packages into .venv (a few minutes, about 2 GB)"
