@@ -332,7 +332,7 @@ def _number(value: Any, when: str, think: str) -> float:
     plain = _plain(value)
     if not _is_number(plain):
         raise Mistake(when, "a number", _describe(value), think)
-    if not math.isfinite(plain):
+    if abs(plain) > sys.float_info.max or plain != plain:
         raise Mistake(when, "a finite number", f"{plain}", think)
     return float(plain)
 
@@ -343,10 +343,10 @@ def _letters(answer: Any, among: str, several: bool) -> list[str]:
     if several:
         wanted = f'letters of {options}, in one pair of quotes, such as "{among[:2]}"'
     _attempted(answer, when, "")
-    joined = "".join(answer) if isinstance(answer, list | tuple | set) else answer
-    if not isinstance(joined, str):
+    parts = answer if isinstance(answer, list | tuple | set) else [answer]
+    if not all(isinstance(part, str) for part in parts):
         raise Mistake(when, wanted, _describe(answer))
-    given = sorted({c for c in joined.lower() if not c.isspace() and c not in ".,;"})
+    given = sorted({c for c in "".join(parts).lower() if not c.isspace() and c not in ".,;"})
     if not given or any(c not in among for c in given) or (len(given) > 1 and not several):
         raise Mistake(when, wanted, repr(answer))
     return given
@@ -426,3 +426,16 @@ def _few(members: Iterable[Any]) -> str:
 
 def _article(noun: str) -> str:
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def _say_not_attempted(
+    shell: Any, kind: type, error: BaseException, *_: Any, **__: Any
+) -> list[str]:
+    lines = [f"Not attempted yet: {error}."]
+    shell._showtraceback(kind, error, lines)
+    return lines
+
+
+# In Jupyter a stub that is called says that it is one, in a line in place of a traceback.
+if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
+    shell.set_custom_exc((NotImplementedError,), _say_not_attempted)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from autograder.authoring.course import AuthorError, Cell, Exercise, read_exerci
 from autograder.authoring.notebook import render
 
 MISTAKES, ALTERNATIVES = 5, 2  # at least, per code exercise
+SECONDS = 20  # for one run of a graded notebook
 SALTS = (0, 1, 2)  # a check that needs a lucky seed fails for one of them
 SEEDS = 25  # variants of each quiz question; tests take more
 # A line of a solution shorter than this says nothing: `n = len(x)` is in many prompts.
@@ -78,6 +80,11 @@ def check_file(path: Path) -> list[Promise]:
 def check_attempts(exercise: Exercise, notebook: nbformat.NotebookNode) -> Iterator[Promise]:
     """The reference passes, the stub does not, and the other attempts do as they say."""
     promise = partial(_promise, exercise)
+    began = time.monotonic()
+    reference.run(notebook)
+    took = time.monotonic() - began
+    slow = [] if took <= SECONDS else [f"it took {took:.0f} s"]
+    yield promise(f"a graded run takes at most {SECONDS} s", slow)
     for attempt in reference.attempts(exercise, notebook):
         problems: dict[str, None] = {}
         for salt in SALTS:
@@ -195,15 +202,16 @@ def _problems(attempt: reference.Attempt, outcomes: Iterable[reference.Outcome])
     for outcome in outcomes:
         result = outcome.result
         said = f"{result.aspect!r}: {result.message or 'passes'}"
-        stub, wrong = attempt.kind == "stub", attempt.kind == "mistake"
         should_fail = result.aspect in attempt.fails
         if not result.passed and not outcome.fair:
             yield f"the check itself breaks: {said}"
-        elif not stub and not wrong and not result.passed:
-            yield said
-        elif stub and result.points and "ttempted" not in result.message:
-            yield said
-        elif wrong and result.points and should_fail is bool(result.passed):
+        elif attempt.kind in ("reference", "alternative"):
+            if not result.passed:
+                yield said
+        elif attempt.kind == "stub":
+            if result.points and "ttempted" not in result.message:
+                yield said
+        elif result.points and should_fail is bool(result.passed):
             yield f"should {'fail' if should_fail else 'pass'} {said}"
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from hashlib import sha256
 from textwrap import indent
 from typing import Any
@@ -45,6 +46,11 @@ def render(exercise: Exercise, seed: int = 0) -> NotebookNode:
             points = 0 if cell.role == "check" else None
             name = f"{role}-{counts[role]}"
             cells.append(_cell(exercise, name, cell.source, kind=cell.kind, points=points))
+    twins = [name for name, times in Counter(cell.id for cell in cells).items() if times > 1]
+    if twins:
+        raise exercise.header.error(
+            f"two cells with the id {twins[0]!r}", "aspects and ids that differ in their letters"
+        )
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     notebook = new_notebook(cells=cells, metadata=metadata)
     notebook.nbformat_minor = 5

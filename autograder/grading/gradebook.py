@@ -1,7 +1,12 @@
 """The door to nbgrader's grading: its settings, its runs, the points in its gradebook."""
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.api import Gradebook, MissingEntry
@@ -13,11 +18,14 @@ from nbgrader.preprocessors import (
     GetGrades,
     NbGraderPreprocessor,
 )
+from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from autograder.authoring.build import QUIET, release_preprocessors
 
 COURSE = "training-deep-networks"
+# nbgrader starts the program `alembic` by its name alone, so the environment's own must be found.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 CELL_TIMEOUT = 60  # seconds; a whole graded notebook takes at most 20 on two cores
 
 
@@ -43,6 +51,9 @@ def configure(config: Config) -> Config:
     config.IgnorePattern.enabled = True
     config.IgnorePattern.pattern = r"[\s\S]*"
     config.Execute.timeout = CELL_TIMEOUT
+    config.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
+    # A check that a student deleted counts like one that is there.
+    config.OverwriteCells.add_missing_cells = True
     # Feedback shows what the student wrote and read, never a hidden check or a mark scheme.
     config.GenerateFeedback.preprocessors = [
         GetGrades,
@@ -51,20 +62,29 @@ def configure(config: Config) -> Config:
         HideTracebacks,
         CSSHTMLHeaderPreprocessor,
     ]
-    config.ClearMarkScheme.check_attachment_leakage = False
     return config
 
 
-def grade_plainly(root: Path, section: str, students: list[str]) -> dict[str, dict[str, float]]:
-    """Let nbgrader release, autograde and give feedback; the points by student and cell.
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """nbgrader 0.9 triggers warnings of the newer SQLAlchemy that say nothing to its users."""
+    with catch_warnings():
+        simplefilter("ignore", SAWarning)
+        yield
 
-    This is `nbgrader generate_assignment`, `autograde` and `generate_feedback` in one process.
-    """
-    GenerateAssignment(**_directory(root, section), log=QUIET).start()
-    for student in students:
+
+def generate(root: Path, section: str) -> None:
+    """Release a section and register it in the gradebook: `nbgrader generate_assignment`."""
+    with _without_warnings():
+        GenerateAssignment(**_directory(root, section), log=QUIET).start()
+
+
+def grade_plainly(root: Path, section: str, student: str) -> dict[str, float]:
+    """`nbgrader autograde` and `generate_feedback` for one student; the points by cell."""
+    with _without_warnings():
         Autograde(**_directory(root, section, student), log=QUIET).start()
         GenerateFeedback(**_directory(root, section, student), log=QUIET).start()
-    return {student: points(root, section, student) for student in students}
+    return points(root, section, student)
 
 
 def points(root: Path, section: str, student: str) -> dict[str, float]:
