@@ -112,7 +112,26 @@ def test_evidence_that_does_not_hold_is_named(quiz_file: Path) -> None:
 def test_a_slip_as_good_as_the_answer_is_named(quiz_file: Path) -> None:
     edit(quiz_file, "0.1 * old + 0.9 * batch}", "answer * 1.015}")
     (promise,) = [p for p in broken(quiz_file) if "variants" in p.text]
-    assert "as good as the answer" in promise.broken
+    assert "(The new batch has the weight 0.1, not the old mean.) is as good as" in promise.broken
+
+
+def test_two_slips_that_nobody_can_tell_apart_are_named(quiz_file: Path) -> None:
+    edit(quiz_file, "0.1 * old + 0.9 * batch}", '7 * answer, "Another.": 7.05 * answer}')
+    (promise,) = [p for p in broken(quiz_file) if "variants" in p.text]
+    assert "(Another.) is as good as" in promise.broken
+
+
+def test_an_answer_that_is_told_another_sentence_than_its_own_is_named(quiz_file: Path) -> None:
+    edit(quiz_file, " rtol=0.01", " rtol=0.4")
+    said = [p.broken for p in broken(quiz_file)]
+    assert any("should fail" in s or "should be told" in s or "as good as" in s for s in said)
+
+
+def test_a_key_that_raises_is_an_author_s_error(quiz_file: Path) -> None:
+    edit(quiz_file, "answer = 0.9", "answer = 1 / 0 + 0.9")
+    (promise,) = broken(quiz_file)
+    assert promise.text == "the file can be read"
+    assert "ZeroDivisionError: division by zero" in promise.broken
 
 
 def test_a_stale_or_missing_build_is_named(small_course: Path, exercise_file: Path) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -125,6 +126,10 @@ def test_equal_names_the_difference(got: Any, wanted: Any, words: str) -> None:
 def test_shape_kind_between_and_true() -> None:
     assert "wanted shape (2, 3)" in said(expect.shape, one, (2, 3), **WHEN)
     assert "got a list" in said(expect.shape, [1], (1,), **WHEN)
+    assert "the attribute `mean`,\n  got an object without it" in said(
+        expect.has, 3, "mean", **WHEN
+    )
+    expect.has(one, "mean", "dtype", **WHEN)
     assert "wanted a dict,\n  got a list" in said(expect.kind, [], dict, **WHEN)
     assert "an int or a float" in said(expect.kind, "1", (int, float), **WHEN)
     assert "from 0 to 1,\n  got 2." in said(expect.between, 2.0, 0.0, 1.0, **WHEN)
@@ -245,7 +250,7 @@ def test_bars_are_compared_with_their_values() -> None:
     )
 
 
-@pytest.mark.parametrize("answer", ["b", " B ", "b.", ["b"], ("B",)])
+@pytest.mark.parametrize("answer", ["b", " B ", "b.", "b)", "(b)", "b:", '"b"', ["b"], ("B",)])
 def test_a_letter_is_recorded_however_it_is_written(
     answer: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -253,22 +258,27 @@ def test_a_letter_is_recorded_however_it_is_written(
     assert capsys.readouterr().out == "Recorded: b\n"
 
 
-@pytest.mark.parametrize("answer", ["e", "ab", "", 2, None, ..., "yes"])
+@pytest.mark.parametrize("answer", ["e", "ab", "", 2, None, ..., "yes", "xb" * 150, [1]])
 def test_a_malformed_letter_says_what_is_asked_for(answer: Any) -> None:
     message = said(expect.letters, answer, among="abcd")
-    assert "not attempted" in message or "None" in message or "one letter of a, b, c, d" in message
+    assert "wanted one letter of a, b, c, d, in quotes" in message
+    assert len(message) < 200
 
 
 def test_several_letters_come_in_any_order(capsys: pytest.CaptureFixture[str]) -> None:
-    expect.letters("c, a", among="abcd", several=True)
-    assert capsys.readouterr().out == "Recorded: a, c\n"
+    for answer in ("c, a", "ca", "C and A", "a/c", ["c", "a"], {"a", "c"}, "(a), (c)", "a + c"):
+        expect.letters(answer, among="abcd", several=True)
+        assert capsys.readouterr().out == "Recorded: a, c\n"
 
 
 FEEDBACK = {"a": "Not a.", "b": "Yes, b.", "c": "Yes, c.", "d": "Not d."}
 
 
-def test_a_choice_tells_only_about_the_options_that_were_taken() -> None:
+def test_a_choice_tells_only_about_the_options_that_were_taken(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     expect.choice("B", "b", FEEDBACK)
+    assert capsys.readouterr().out == "Yes, b.\n"
     message = said(expect.choice, "a", "b", FEEDBACK)
     assert "Not a." in message
     assert "Yes" not in message
@@ -290,7 +300,13 @@ def test_a_number_is_right_within_its_tolerance_or_explained() -> None:
     assert "variance" not in unknown
     assert "0.5" not in unknown
     assert "not attempted" in said(expect.value, ..., 0.5, slips)
-    assert "got '0.5'" in said(expect.value, "0.5", 0.5, slips)
+    assert "a number without quotes,\n  got '0.5'" in said(expect.value, "0.5", 0.5, slips)
+    assert "with a decimal point" in said(expect.value, (0, 5), 0.5, slips)
+    assert "a finite number" in said(expect.value, 10**400, 0.5, slips)
+    assert "wanted a number" in said(expect.value, np.complex128(1 + 5j), 0.5, slips)
+    expect.value(Fraction(1, 2), 0.5, slips)
+    expect.value(2.02, 2.0, slips)
+    expect.number(np.float32(0.5))
 
 
 @given(st.one_of(st.none(), st.text(), st.integers(), st.lists(st.floats()), st.booleans()))

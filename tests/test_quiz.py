@@ -61,6 +61,18 @@ MALFORMED = {
     "an answer that is no number": ("answer = 0.9", 'answer = "many"  # 0.9', "'many'"),
     "an odd id": ('id="running-mean"', 'id="Running mean"', "id='Running mean'"),
     "the id again": ('id="running-mean"', 'id="mean-and-outlier"', "'mean-and-outlier' again"),
+    "an infinite answer": ("answer = 0.9", 'answer = float("inf") + 0.9', "'answer': inf"),
+    "an answer of 0": ("answer = 0.9 * old + 0.1 * batch", "answer = 0", "an answer of 0"),
+    "slips without explanations": ("slips = {", "slips = [0.5] or {", "no slips"),
+    "a setup that raises": ("import torch\n", "import torches\n", "No module named 'torches'"),
+    "a key that raises": ("answer = 0.9", "answer = 1 / 0 + 0.9", "ZeroDivisionError"),
+    "a word of Python's": ('id="running-mean"', 'id="lambda"', "id='lambda'"),
+    "a name of the code's": ('id="running-mean"', 'id="expect"', "id 'expect'"),
+    "an odd tolerance": ("rtol=0.01", "rtol=2", "rtol=2"),
+    "an indented option": ("- [ ] Both", " - [ ] Both", "' - [ ] Both"),
+    "another bullet": ("- [ ] Both", "* [ ] Both", "'* [ ] Both"),
+    "a bullet too far": ("- [ ] Both", "  - [ ] Both", "'  - [ ] Both"),
+    "prose among the options": ("- [ ] Both", "Or else:\n- [ ] Both", "'Or else:'"),
     "no key": ("# %% key", "# %%", "no key"),
 }
 

@@ -37,6 +37,7 @@ class Attempt:
     sources: Mapping[str, str] | None = None
     fails: frozenset[str] = frozenset()
     sentence: str = ""
+    told: bool = False  # whether the check itself says the sentence, as a quiz's does
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}".strip()
@@ -68,7 +69,7 @@ def attempts(exercise: Exercise, notebook: NotebookNode, seed: int = 0) -> list[
         for answer, sentence in _wrong_answers(quiz.variant(item, seed)).items():
             sources = {cell_id(exercise, item.id): f"{item.variable} = {answer}"}
             name = f"{item.variable} = {answer}"
-            found.append(Attempt("mistake", name, sources, frozenset({item.id}), sentence))
+            found.append(Attempt("mistake", name, sources, frozenset({item.id}), sentence, True))
     return found
 
 
