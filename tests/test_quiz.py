@@ -73,6 +73,8 @@ MALFORMED = {
     "another bullet": ("- [ ] Both", "* [ ] Both", "'* [ ] Both"),
     "a bullet too far": ("- [ ] Both", "  - [ ] Both", "'  - [ ] Both"),
     "prose among the options": ("- [ ] Both", "Or else:\n- [ ] Both", "'Or else:'"),
+    "a formula in feedback": ("> Yes. Every", "> Yes, $x$. Every", "feedback with a formula"),
+    "a formula in a slip": ('slips = {"The new', 'slips = {"The $x$ new', "a slip with a formula"),
     "no key": ("# %% key", "# %%", "no key"),
 }
 

@@ -140,7 +140,7 @@ def test_what_cells_print_and_draw_stays_inside(
         exercise_file,
         "from autograder import expect\n",
         "from autograder import expect\nimport matplotlib.pyplot as plt\n"
-        "print('hello')\nplt.plot([1])\n",
+        "print('hello')\nplt.plot([1])\n__import__('warnings').warn('an old habit')\n",
     )
     outcomes(exercise_file, "reference")
     assert capfd.readouterr().out == ""

@@ -235,7 +235,10 @@ def _option(cell: Cell, block: str) -> Option:
             f"the option {match['text']!r} without feedback",
             "under it, indented: > what a student who picked it should hear",
         )
-    return Option(" ".join(text).strip(), match["mark"] != " ", " ".join(why))
+    feedback = " ".join(why)
+    if "$" in feedback:
+        raise cell.error(f"feedback with a formula: {feedback!r}", "plain text: a message shows it")
+    return Option(" ".join(text).strip(), match["mark"] != " ", feedback)
 
 
 def _rubric(cell: Cell, blocks: list[str]) -> tuple[tuple[int, str], ...]:
@@ -261,6 +264,10 @@ def _check_key(item: Item, names: Mapping[str, Any]) -> None:
     if not isinstance(slips, dict) or not slips:
         raise item.key.error("no slips", "slips = {explanation: the wrong number}")
     for name, number in {"answer": names["answer"], **slips}.items():
+        if "$" in name:
+            raise item.key.error(
+                f"a slip with a formula: {name!r}", "plain text: a message shows it"
+            )
         try:
             finite = math.isfinite(float(number))
         except (TypeError, ValueError, OverflowError):

@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,7 +159,8 @@ def _in_place_of(home: Cell, other: Cell) -> str:
     source = solved(home.source)
     old = next((n for n in ast.parse(source).body if getattr(n, "name", None) == of), None)
     if old is None:  # the solution is a value: the function computes another one
-        return f"{source}\n\n\n{other.source}\n\n\n{of} = {last.name}()"
+        value = f"{_without_docstring(other.source, last)}\n\n\n{of} = {last.name}()"
+        return value if home.defines == (of,) else f"{source}\n\n\n{value}"
     assert isinstance(old, ast.FunctionDef | ast.ClassDef)
     new = re.sub(rf"\b{last.name}\b", of, _without_docstring(other.source, last))
     lines = source.splitlines()
@@ -189,8 +191,9 @@ def _wrong_answers(drawn: quiz.Variant) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what cells print to themselves, and draw figures nowhere."""
+    """Keep what cells print and warn of to themselves, and draw figures nowhere."""
     with (
+        warnings.catch_warnings(action="ignore"),
         patch.dict(os.environ, {"MPLBACKEND": "Agg"}),
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),

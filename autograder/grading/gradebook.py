@@ -9,6 +9,7 @@ from typing import Any
 from warnings import catch_warnings, simplefilter
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbformat.warnings import MissingIDFieldWarning
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
@@ -67,9 +68,10 @@ def configure(config: Config) -> Config:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """nbgrader 0.9 triggers warnings of the newer SQLAlchemy that say nothing to its users."""
+    """nbgrader 0.9 triggers warnings of newer libraries that say nothing to its users."""
     with catch_warnings():
         simplefilter("ignore", SAWarning)
+        simplefilter("ignore", MissingIDFieldWarning)
         yield
 
 

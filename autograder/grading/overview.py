@@ -15,6 +15,7 @@ caption { text-align: left; font-weight: 600; padding: .5rem 0; }
 th, td { padding: .4rem .7rem; border-bottom: 1px solid #ddd; text-align: right; }
 th:first-child, td:first-child { text-align: left; }
 td a { color: inherit; }
+td:last-child { white-space: nowrap; }
 .full { background: #d9f2e3; } .part { background: #fff3d1; } .none { background: #fbdfdd; }
 .bar { display: inline-block; height: .8em; background: #4a6fa5; margin-right: .5em; }
 @media (prefers-color-scheme: dark) {

@@ -138,13 +138,13 @@ an $\varepsilon > 0$, and exact arithmetic.
 - [x] The mean of $\hat{x}$ is 0, however large $\varepsilon$ is.
   > It is: the deviations add up to 0 before anything divides them.
 - [ ] The biased variance of $\hat{x}$ is 1 if $m$ is large enough.
-  > $m$ does not occur in the biased variance; $\varepsilon$ keeps it below 1 for any batch.
+  > m does not occur in the biased variance; eps keeps it below 1 for any batch.
 - [x] The unbiased variance of $\hat{x}$ is 1 if $\varepsilon = s^2 / (m - 1)$.
-  > It is: for this one value what $\varepsilon$ takes away is what dividing by $m - 1$ adds.
+  > It is: for this one value what eps takes away is what dividing by m - 1 adds.
 - [ ] The unbiased variance of $\hat{x}$ is above 1, because $m / (m - 1)$ is.
-  > $\varepsilon$ pulls the other way; a feature with a variance far below $\varepsilon$ ends near 0.
+  > eps pulls the other way; a feature with a variance far below eps ends near 0.
 - [ ] Halving all the $x_i$ leaves the biased variance of $\hat{x}$ as it was.
-  > It would for $\varepsilon = 0$. Here $s^2$ shrinks to a quarter, and $\varepsilon$ does not.
+  > It would for eps = 0. Here s2 shrinks to a quarter, and eps does not.
 """
 
 # %% evidence

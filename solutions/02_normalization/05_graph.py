@@ -194,9 +194,9 @@ out nodes of your own, so that the arrows run between `x`, `mean`, `var`, `x_hat
 how many different paths does a gradient come back to `x`?
 
 - [ ] On one, since all of $y$ is computed from $\hat{x}$.
-  > Every path does end with $\hat{x} \to y$. How many ways lead from $x$ to $\hat{x}$?
+  > Every path does end with x_hat -> y. How many ways lead from x to x_hat?
 - [ ] On three: directly, through the mean and through the variance.
-  > Three arrows leave $x$. One of them arrives where the path forks again: who uses the mean?
+  > Three arrows leave x. One of them arrives where the path forks again: who uses the mean?
 - [x] On four, two of which pass through the mean.
   > Yes: directly, through the mean, through the variance, and through the mean of the variance.
   > A derivation has three terms because the last two paths through the mean are added up there.

@@ -249,12 +249,12 @@ comes back along it, after $\partial L/\partial\sigma^2$ has arrived. How large 
   > Yes: the deviations from the mean add up to 0. Much code computes this term all the same and is
   > right too: it adds rounding error. With deviations from anything but the mean it would count.
 - [ ] It is 0 only if $\varepsilon$ is 0.
-  > $\varepsilon$ is added after the variance is computed. Which derivative belongs to this arrow?
+  > eps is added after the variance is computed. Which derivative belongs to this arrow?
 - [ ] It is what has arrived at the variance, times $-2$.
-  > $-2\,(x_i - \mu)$ is the derivative of one square. What does the mean over the batch make of it?
+  > -2 (x - mean) is the derivative of one square. What does the mean over the batch make of it?
 - [ ] It is not 0, but PyTorch leaves it out because the mean is a constant there.
   > Autograd follows this arrow like any other. What does it find: what is the average of
-  > $x_i - \mu$?
+  > x - mean?
 """
 
 # %% evidence

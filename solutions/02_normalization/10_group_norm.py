@@ -93,14 +93,14 @@ these. As which?
 
 - [x] `F.layer_norm` over $(C, H, W)$, then $\gamma$ and $\beta$ per channel
   > Yes: one mean and one variance for a whole sample, and one scale for a whole channel, where
-  > `nn.LayerNorm([C, H, W])` has one for every number. For $(N, C)$, without positions, there is
+  > `nn.LayerNorm([C, H, W])` has one for every number. For (N, C), without positions, there is
   > only one layer norm, and no difference.
 - [ ] `F.layer_norm` over $C$ at every position, as a transformer does for every word
-  > That gives each position a mean of its own. How many means does one sample have with $G = 1$?
+  > That gives each position a mean of its own. How many means does one sample have with G = 1?
 - [ ] `nn.LayerNorm([C, H, W])`, whatever its weights have learned
   > The statistics agree. Now count the weights of this layer, and those of a group norm.
 - [ ] Batch normalization in training, one picture at a time, then $\gamma$ and $\beta$ per channel
-  > Batch norm measures every channel by itself, so this is the other end, $G = C$.
+  > Batch norm measures every channel by itself, so this is the other end, G = C.
 """
 
 # %% evidence

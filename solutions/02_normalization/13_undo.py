@@ -207,7 +207,7 @@ A layer that can be undone looks pointless. Why is it good that $\gamma$ and $\b
 - [ ] They are driven towards $\sigma$ and $\mu$, so the finished network can do without the layer.
   > They go where the loss falls. Undoing the layer is one of the things they can do, no goal.
 - [ ] They hold the mean and variance seen in training, for when there is no batch to measure.
-  > Those are the running statistics: averages, not parameters. $\gamma$ and $\beta$ are learned.
+  > Those are the running statistics: averages, not parameters. gamma and beta are learned.
 """
 
 # %% evidence
