@@ -40,7 +40,11 @@ def batch_norm_stages(x: Tensor, gamma: Tensor, beta: Tensor, eps: float) -> dic
 # %% check
 # Variances 4 and 100: with eps = 21 the roots are exactly 5 and 11.
 x, gamma, beta = torch.tensor([[1.0, 10.0], [5.0, 30.0]]), torch.ones(2), torch.zeros(2)
-with expect.unchanged(x=x, when="taking the stages of [[1, 10], [5, 30]]"):
+with expect.unchanged(
+    x=x,
+    when="taking the stages of [[1, 10], [5, 30]]",
+    think="`a -= b` writes into the caller's tensor; `a - b` makes a new one.",
+):
     stages = batch_norm_stages(x, gamma, beta, 21.0)
 expect.kind(stages, dict, when="taking the stages of [[1, 10], [5, 30]]")
 expect.equal(

@@ -1,6 +1,6 @@
 # %% exercise [markdown] items="22" stars=2 minutes=45 level="evaluate" goal="measure whether predictions depend on the rest of the batch, and cure it in two ways"
 r"""
-# 7.8 Predictions that depend on the batch
+# Predictions that depend on the batch
 A production team reports that its recommender scores the same visitor differently, depending on
 which other requests happen to share the batch. Such a *leak* shows when the batch-mates of $x$ are
 exchanged and $x$ is not:

@@ -1,6 +1,6 @@
 # %% exercise [markdown] items="72" stars=2 minutes=35 level="analyze" goal="measure what the place of a batch norm makes redundant, and what it makes invariant"
 r"""
-# 12.4.5 Where a batch norm stands
+# Where a batch norm stands
 Two orders are in use, Linear → BN → ReLU and Linear → ReLU → BN, and two rules are repeated about
 them: "a bias before a batch norm is redundant" and "a batch norm makes the network insensitive to
 the scale of its inputs". Each rule holds under conditions that are easily left out, and then
@@ -213,12 +213,8 @@ expect.close(
 )
 
 # %% setup
-import math
-
 import torch
 import torch.nn.functional as F
-
-from autograder.authoring.quiz import draw
 
 # %% choice [markdown] id="insensitive-to-scale" points=1
 r"""
@@ -251,38 +247,6 @@ assert change(100 * x) < 1e-3 and change(x + 5) < 1e-9 and change(2 * x + 5) < 1
 assert change(1e-4 * x) > 0.5 and change(-x) > 0.5  # eps takes over; a sign is no scale
 assert change(torch.tensor([100.0] + 7 * [1.0]) * x) > 0.1
 assert change(100 * x, training=False) > 1
-
-# %% numeric [markdown] id="dropout-before-a-norm" points=1 rtol=0.01
-r"""
-A common recipe is Linear → BN → ReLU → Dropout → Linear → BN. Dropout with drop probability
-$p = {{p}}$ sets each input $a$ of the second linear layer to 0, or divides it by ${{keep}}$. Let
-the inputs be ReLU outputs of independent standard normal numbers: $\mathbb{E}[a^2] = 1/2$ and
-$\mathbb{E}[a]^2 = 1/(2\pi)$.
-
-By which factor is the variance in front of the second norm larger in training than in evaluation,
-where the norm goes on using the training's running variance?
-"""
-
-# %% key
-p = draw([0.1, 0.2, 0.3, 0.4, 0.5])
-keep = round(1 - p, 1)
-second, square_of_mean = 1 / 2, 1 / (2 * math.pi)
-answer = (second / keep - square_of_mean) / (second - square_of_mean)
-slips = {
-    "That is the factor of the second moment. A variance has the squared mean taken off.": 1 / keep,
-    "Dividing by the keep probability keeps the mean as it is, and not the variance.": 1.0,
-    "Each input is kept with probability 1 - p: its second moment is divided by it once.": (
-        (second / keep**2 - square_of_mean) / (second - square_of_mean)
-    ),
-}
-
-# %% evidence
-# A unit's variance is a sum over its inputs, so the mean over units needs no wide layer.
-a = torch.randn(100_000, 4).relu()
-weight = torch.randn(8, 4)
-dropped = F.dropout(a, p)
-ratio = (dropped @ weight.T).var(dim=0).sum() / (a @ weight.T).var(dim=0).sum()
-assert abs(ratio / answer - 1) < 0.02
 
 
 # %% alternative of="block"
