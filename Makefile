@@ -18,7 +18,7 @@ test: .venv/ready
 	@echo "== Tests"
 	$(BIN)/pytest -n 2 --dist worksteal
 	@echo "== The solved notebooks, as a teaching assistant runs them"
-	$(BIN)/pytest -n 2 --nbval -p no:cacheprovider source
+	$(BIN)/pytest -n 2 --dist loadfile --nbval -p no:cacheprovider source
 
 build: .venv/ready
 	$(BIN)/python -m autograder build

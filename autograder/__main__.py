@@ -75,6 +75,40 @@ def check(arguments: argparse.Namespace) -> int:
     return 1 if broken else 0
 
 
+def demo(arguments: argparse.Namespace) -> int:
+    from autograder.grading import demo as fabricated
+    from autograder.grading import overview
+
+    root = _root(arguments)
+    folder = root / arguments.folder
+    handed, graded = fabricated.demo(
+        root,
+        folder,
+        what=arguments.what,
+        students=arguments.students,
+        notebooks=arguments.notebooks,
+        seed=arguments.seed,
+    )
+    rows = fabricated.rows(handed, graded)
+    wrong = fabricated.agreement(handed, graded)
+    print(f"\n{overview.table(rows)}\n")
+    for problem in wrong:
+        print(f"nbgrader and we disagree: {problem}")
+    if not wrong:
+        print(f"nbgrader gave each of the {len(handed)} notebooks the points that we do.")
+    report = folder / "report.html"
+    overview.page(
+        report,
+        "A fabricated class",
+        rows,
+        fabricated.misunderstandings(handed),
+        [f"{len(handed)} notebooks, made up by `python -m autograder demo`, graded by nbgrader."],
+        fabricated.feedback_pages(handed),
+    )
+    print(f"The report, with the feedback that each student reads: {report}")
+    return 1 if wrong else 0
+
+
 def grade(arguments: argparse.Namespace) -> int:
     from autograder.grading import grade as grading
     from autograder.grading.gradebook import GradebookError
@@ -178,13 +212,6 @@ def _erase_bar() -> None:
         print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
-
-
 def _root(arguments: argparse.Namespace) -> Path:
     return Path(arguments.course)
 
@@ -227,7 +254,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     sub.add_argument("what", **what)
     sub.add_argument("--all", action="store_true", help="show the promises that are kept, too")
-    sub.add_argument("--workers", type=int, default=0, help="processes (default: one a core)")
+    sub.add_argument("--workers", type=_count, default=0, help="processes (default: one a core)")
     sub = command(
         "grade", grade, "Grade what students handed in: submitted/ -> gradebook, feedback/.",
         "python -m autograder grade 02_normalization --workers 2 --json grades.json",
@@ -254,7 +281,22 @@ def _parser() -> argparse.ArgumentParser:
         "--dry-run", action="store_true", help="read everything, run and write nothing"
     )
     sub.add_argument("--json", metavar="FILE", help="also write the results as JSON ('-': print)")
+    sub = command(
+        "demo", demo, "Fabricate a class, grade it, and write a report.",
+        "python -m autograder demo 02_normalization --students 12 --notebooks 6",
+    )  # fmt: skip
+    sub.add_argument("what", **what)
+    sub.add_argument("--students", type=_count, default=6, help="how many (default: 6)")
+    sub.add_argument("--notebooks", type=_count, default=4, help="of one section (default: 4)")
+    sub.add_argument("--seed", type=int, default=0, help="draws another class (default: 0)")
+    sub.add_argument("--folder", default="demo", help="where it is made (default: demo)")
     return parser
+
+
+def _count(word: str) -> int:
+    if not word.isdigit() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number above 0")
+    return int(word)
 
 
 if __name__ == "__main__":

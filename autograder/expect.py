@@ -8,12 +8,18 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 # How many of its own units in the last place a computed value may be off: about ten steps.
 RTOL = {"float64": 1e-9, "float32": 1e-5, "float16": 5e-3, "bfloat16": 4e-2}
+
+
+# What people put around and between letters: a), (a), "a, b", a/b, a + b.
+SEPARATORS = ".,;:()[]'\"/&+-"
+READING, ANSWERING = "reading your answer", "answering this question"
 
 
 class Mistake(AssertionError):
@@ -44,6 +50,14 @@ def kind(got: Any, wanted: type | tuple[type, ...], *, when: str, think: str = "
         types = wanted if isinstance(wanted, tuple) else (wanted,)
         names = " or ".join(_article(t.__name__) for t in types)
         raise Mistake(when, names, _article(type(got).__name__), think)
+
+
+def has(got: Any, *names: str, when: str, think: str = "") -> None:
+    """Fail unless `got` has attributes of these names."""
+    _attempted(got, when, think)
+    for name in names:
+        if not hasattr(got, name):
+            raise Mistake(when, f"the attribute `{name}`", "an object without it", think)
 
 
 def shape(got: Any, wanted: Sequence[int], *, when: str, think: str = "") -> None:
@@ -176,11 +190,12 @@ def gradient(
 ) -> None:
     """Fail unless the function's backward pass agrees with finite differences (float64 tensors)."""
     from torch.autograd import gradcheck
-    from torch.autograd.gradcheck import GradcheckError
 
     try:
         gradcheck(function, inputs, **options)
-    except GradcheckError as error:
+    except NotImplementedError:
+        raise  # not attempted yet
+    except RuntimeError as error:
         fact = str(error).strip().splitlines()[0]
         wanted = "the derivative that finite differences measure"
         raise Mistake(when, wanted, f"another ({fact.rstrip('.,')})", think) from None
@@ -263,28 +278,34 @@ def letters(answer: Any, among: str, *, several: bool = False) -> None:
 
 def number(answer: Any) -> None:
     """Say whether an answer is a number; never whether it is right."""
-    print(f"Recorded: {_number(answer, 'reading your answer', ''):.6g}")
+    print(f"Recorded: {_number(answer, READING, ''):.10g}")
 
 
 def choice(answer: Any, right: str, feedback: Mapping[str, str]) -> None:
     """Fail unless the right letters are chosen; say what each wrong choice overlooks."""
     given = _letters(answer, "".join(feedback), several=len(right) > 1)
     if set(given) == set(right):
+        print(" ".join(feedback[letter] for letter in given))
         return
     wrong = [letter for letter in given if letter not in right]
     think = " ".join(feedback[letter] for letter in wrong)
     got = f"{', '.join(given)}" + ("" if wrong else ", which is right but not all")
-    raise Mistake("answering this question", "another choice", got, think)
+    raise Mistake(ANSWERING, "another choice", got, think or "Judge each option by itself.")
 
 
 def value(answer: Any, right: float, slips: Mapping[str, float], rtol: float = 0.01) -> None:
     """Fail unless a number is right; explain the known ways to get it wrong."""
-    given = _number(answer, "answering this question", "")
-    if abs(given - right) <= rtol * abs(right):
+    given = _number(answer, ANSWERING, "")
+    if _within(given, right, rtol):
         return
-    near = (why for why, slip in slips.items() if abs(given - slip) <= rtol * abs(slip))
+    near = (why for why, slip in slips.items() if _within(given, slip, rtol))
     think = next(near, "Write down what is given, then the formula, then the number.")
-    raise Mistake("answering this question", "another number", f"{given:.6g}", think)
+    raise Mistake(ANSWERING, "another number", f"{given:.10g}", think)
+
+
+def _within(given: float, wanted: float, rtol: float) -> bool:
+    # A hair more than rtol: 2.02 is within 1 % of 2, but 2.02 - 2 is not 0.02 in floating point.
+    return abs(given - wanted) <= rtol * abs(wanted) * (1 + 1e-9)
 
 
 def _attempted(got: Any, when: str, think: str) -> None:
@@ -301,10 +322,6 @@ def _is_tensor(value: Any) -> bool:
 
 def _is_array(value: Any) -> bool:
     return _is_tensor(value) or isinstance(value, np.ndarray)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _values(value: Any) -> Any:
@@ -328,27 +345,37 @@ def _plain(value: Any) -> Any:
 
 
 def _number(value: Any, when: str, think: str) -> float:
-    _attempted(value, when, think)
+    if value is None or value is Ellipsis:
+        raise Mistake(when, "a number", f"{_describe(value)}, so it is not attempted yet", think)
     plain = _plain(value)
-    if not _is_number(plain):
-        raise Mistake(when, "a number", _describe(value), think)
-    if not math.isfinite(plain):
-        raise Mistake(when, "a finite number", f"{plain}", think)
-    return float(plain)
+    if isinstance(plain, bool) or not isinstance(plain, Real):
+        hint = " without quotes" if isinstance(plain, str) else ""
+        hint = " with a decimal point" if isinstance(plain, tuple) else hint
+        raise Mistake(when, f"a number{hint}", _describe(value), think)
+    try:
+        number = float(plain)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise Mistake(when, "a finite number", _describe(value), think)
+    return number
 
 
 def _letters(answer: Any, among: str, several: bool) -> list[str]:
     options = ", ".join(among)
-    when, wanted = "reading your answer", f"one letter of {options}, in quotes"
+    wanted = f"one letter of {options}, in quotes"
     if several:
-        wanted = f'letters of {options}, in one pair of quotes, such as "{among[:2]}"'
-    _attempted(answer, when, "")
-    joined = "".join(answer) if isinstance(answer, list | tuple | set) else answer
-    if not isinstance(joined, str):
-        raise Mistake(when, wanted, _describe(answer))
-    given = sorted({c for c in joined.lower() if not c.isspace() and c not in ".,;"})
+        wanted = f"letters of {options}, in one pair of quotes"
+    if answer is None or answer is Ellipsis:
+        got = f"{_describe(answer)}, so it is not attempted yet"
+        raise Mistake(READING, wanted, got)
+    parts = answer if isinstance(answer, list | tuple | set) else [answer]
+    if not all(isinstance(part, str) for part in parts):
+        raise Mistake(READING, wanted, _describe(answer))
+    text = " ".join(parts).lower().replace(" and ", " ")
+    given = sorted({c for c in text if not c.isspace() and c not in SEPARATORS})
     if not given or any(c not in among for c in given) or (len(given) > 1 and not several):
-        raise Mistake(when, wanted, repr(answer))
+        raise Mistake(READING, wanted, _describe(answer))
     return given
 
 
@@ -411,12 +438,14 @@ def _describe(value: Any) -> str:
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
-    if isinstance(value, str | bool) or value is None:
-        return repr(value)
-    if _is_number(value):
-        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if value is Ellipsis:
+        return "`...`"
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
     text = repr(value)
-    return text if len(text) <= 60 and " at 0x" not in text else _article(type(value).__name__)
+    if " at 0x" in text:
+        return _article(type(value).__name__)
+    return text if len(text) <= 60 else f"{text[:56]} …"
 
 
 def _few(members: Iterable[Any]) -> str:
@@ -426,3 +455,16 @@ def _few(members: Iterable[Any]) -> str:
 
 def _article(noun: str) -> str:
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def _say_not_attempted(
+    shell: Any, kind: type, error: BaseException, *_: Any, **__: Any
+) -> list[str]:
+    lines = [f"Not attempted yet: {error}."]
+    shell._showtraceback(kind, error, lines)
+    return lines
+
+
+# In Jupyter a stub that is called says that it is one, in a line in place of a traceback.
+if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
+    shell.set_custom_exc((NotImplementedError,), _say_not_attempted)

@@ -107,7 +107,7 @@ def _remove_strangers(root: Path, exercises: Iterable[Exercise], section: str = 
     """Remove notebooks, and folders left empty, that no exercise file stands for."""
     known = {e.id for e in exercises}
     for folder in ("source", "release"):
-        for path in (root / folder / section).rglob("*.ipynb"):
+        for path in sorted((root / folder / section).rglob("*.ipynb")):
             if f"{path.parent.name}/{path.stem}" not in known:
                 path.unlink()
                 if not any(path.parent.iterdir()):

@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,10 @@ from nbgrader.utils import compute_checksum
 from autograder.authoring import quiz, reference
 from autograder.authoring.build import text_of
 from autograder.authoring.course import AuthorError, Cell, Exercise, read_exercise
-from autograder.authoring.notebook import render
+from autograder.authoring.notebook import render, stub
 
 MISTAKES, ALTERNATIVES = 5, 2  # at least, per code exercise
+SECONDS = 20  # for one run of a graded notebook
 SALTS = (0, 1, 2)  # a check that needs a lucky seed fails for one of them
 SEEDS = 25  # variants of each quiz question; tests take more
 # A line of a solution shorter than this says nothing: `n = len(x)` is in many prompts.
@@ -78,6 +81,11 @@ def check_file(path: Path) -> list[Promise]:
 def check_attempts(exercise: Exercise, notebook: nbformat.NotebookNode) -> Iterator[Promise]:
     """The reference passes, the stub does not, and the other attempts do as they say."""
     promise = partial(_promise, exercise)
+    began = time.monotonic()
+    reference.run(notebook)
+    took = time.monotonic() - began
+    slow = [] if took <= SECONDS else [f"it took {took:.0f} s"]
+    yield promise(f"a graded run takes at most {SECONDS} s", slow)
     for attempt in reference.attempts(exercise, notebook):
         problems: dict[str, None] = {}
         for salt in SALTS:
@@ -145,9 +153,10 @@ def quiz_problems(item: quiz.Item, seed: int) -> list[str]:
     variant = quiz.variant(item, seed)
     if item.kind == "numeric":
         margin = 2 * variant.rtol
-        for why, slip in variant.slips.items():
-            if abs(slip - variant.answer) <= margin * abs(variant.answer):
-                return [f"seed {seed}: the slip {slip} is as good as the answer ({why})"]
+        numbers = {"the answer": variant.answer} | variant.slips
+        for (why, one), (other_why, other) in combinations(numbers.items(), 2):
+            if abs(one - other) <= margin * max(abs(one), abs(other)):
+                return [f"seed {seed}: {other} ({other_why}) is as good as {one} ({why})"]
     for cell in item.evidence:
         names = quiz.namespace(item, seed) | dict(variant.names)
         problem = _evidence_problem(cell, names, seed)
@@ -159,18 +168,15 @@ def quiz_problems(item: quiz.Item, seed: int) -> list[str]:
 def leaks(exercise: Exercise, released: str) -> list[str]:
     """What a released notebook tells that it should not."""
     notebook = nbformat.reads(released, as_version=4)
-    shown = "\n".join(cell.source for cell in notebook.cells)
-    # Whatever students are given anyway cannot leak: prompts, given code, visible checks.
-    given = {
-        line.strip()
-        for cell in exercise.cells
-        if cell.role in ("exercise", "quiz", "", "check")
-        for line in cell.source.splitlines()
-    }
-    found = []
-    for line in _secret_lines(exercise):
-        if len(line) >= TELLING and line not in given and line in shown:
-            found.append(f"the line {line!r}")
+    # What students are given anyway cannot leak.
+    given = set(_given_lines(exercise))
+    lines = [line.strip() for cell in notebook.cells for line in cell.source.splitlines()]
+    shown = "\n".join(line for line in lines if line not in given)
+    found = [
+        f"the line {line!r}"
+        for line in dict.fromkeys(_secret_lines(exercise))
+        if len(line) >= TELLING and line not in given and line in shown
+    ]
     for cell in notebook.cells:
         marks = cell.metadata.get("nbgrader", {})
         if marks.get("checksum", "") not in ("", compute_checksum(cell) if marks else ""):
@@ -195,16 +201,19 @@ def _problems(attempt: reference.Attempt, outcomes: Iterable[reference.Outcome])
     for outcome in outcomes:
         result = outcome.result
         said = f"{result.aspect!r}: {result.message or 'passes'}"
-        stub, wrong = attempt.kind == "stub", attempt.kind == "mistake"
         should_fail = result.aspect in attempt.fails
         if not result.passed and not outcome.fair:
             yield f"the check itself breaks: {said}"
-        elif not stub and not wrong and not result.passed:
-            yield said
-        elif stub and result.points and "ttempted" not in result.message:
-            yield said
-        elif wrong and result.points and should_fail is bool(result.passed):
+        elif attempt.kind in ("reference", "alternative"):
+            if not result.passed:
+                yield said
+        elif attempt.kind == "stub":
+            if result.points and "ttempted" not in result.message:
+                yield said
+        elif result.points and should_fail is bool(result.passed):
             yield f"should {'fail' if should_fail else 'pass'} {said}"
+        elif attempt.told and should_fail and attempt.sentence not in result.message:
+            yield f"should be told {attempt.sentence!r}, not {said}"
 
 
 def _evidence_problem(cell: Cell, names: dict[str, Any], seed: int) -> str:
@@ -219,6 +228,22 @@ def _evidence_problem(cell: Cell, names: dict[str, Any], seed: int) -> str:
     return ""
 
 
+def _given_lines(exercise: Exercise) -> Iterator[str]:
+    """The lines of prompts, given code, visible checks, stubs and questions."""
+    for cell in exercise.cells:
+        if cell.role in ("exercise", "quiz", "", "check"):
+            yield from (line.strip() for line in cell.source.splitlines())
+        elif cell.role == "solution":
+            yield from (line.strip() for line in stub(cell.source).splitlines())
+    for item in quiz.items(exercise):
+        drawn = quiz.variant(item, 0)
+        texts = [
+            drawn.prompt,
+            *(f"- **{letter})** {o.text}" for letter, o in drawn.letters.items()),
+        ]
+        yield from (line.strip() for text in texts for line in text.splitlines())
+
+
 def _secret_lines(exercise: Exercise) -> Iterator[str]:
     for cell in exercise.cells:
         if cell.role == "solution":
@@ -230,7 +255,7 @@ def _secret_lines(exercise: Exercise) -> Iterator[str]:
         elif cell.role in ("hidden", "mistake", "alternative", "key", "evidence", "setup"):
             yield from (line.strip() for line in cell.source.splitlines())
     for item in quiz.items(exercise):
-        yield from (option.why for option in item.options)
+        yield from (option.why for option in quiz.variant(item, 0).options)
         yield from (criterion for _, criterion in item.rubric)
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from hashlib import sha256
 from textwrap import indent
 from typing import Any
@@ -33,7 +34,8 @@ def render(exercise: Exercise, seed: int = 0) -> NotebookNode:
         if cell.role in AUTHOR_ONLY:
             continue
         if cell in items:
-            cells += _question(exercise, quiz.variant(items[cell], seed))
+            number = [*items].index(cell) + 1
+            cells += _question(exercise, quiz.variant(items[cell], seed), number)
         elif cell.role == "hidden":
             cells.append(_hidden(exercise, cell))
         elif cell.role == "solution":
@@ -45,6 +47,11 @@ def render(exercise: Exercise, seed: int = 0) -> NotebookNode:
             points = 0 if cell.role == "check" else None
             name = f"{role}-{counts[role]}"
             cells.append(_cell(exercise, name, cell.source, kind=cell.kind, points=points))
+    twins = [name for name, times in Counter(cell.id for cell in cells).items() if times > 1]
+    if twins:
+        raise exercise.header.error(
+            f"two cells with the id {twins[0]!r}", "aspects and ids that differ in their letters"
+        )
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     notebook = new_notebook(cells=cells, metadata=metadata)
     notebook.nbformat_minor = 5
@@ -147,36 +154,40 @@ def _with_reference(source: str, exercise: Exercise) -> str:
     return "\n".join(lines)
 
 
-def _question(exercise: Exercise, drawn: quiz.Variant) -> list[NotebookNode]:
+def _question(exercise: Exercise, drawn: quiz.Variant, number: int) -> list[NotebookNode]:
     item = drawn.item
     unit = "point" if item.points == 1 else "points"
+    heading = f"### Question {number} ({item.points} {unit})"
     if item.kind == "text":
         scheme = "\n".join(f"- [{worth}] {criterion}" for worth, criterion in item.rubric)
         prompt = (
-            f"{drawn.prompt}\n\n*{item.points} {unit}, given by a reader.*\n\n"
+            f"{heading}\n\n{drawn.prompt}\n\n"
+            "*Write into the cell below; a reader gives the points.*\n\n"
             f"### BEGIN MARK SCHEME\n{scheme}\n### END MARK SCHEME"
         )
-        answer = new_markdown_cell("*Your answer:*", id=cell_id(exercise, f"{item.id}-answer"))
+        identity = cell_id(exercise, f"{item.id}-answer")
+        answer = new_markdown_cell("*Your answer:*", id=identity, metadata={"deletable": False})
         task = _cell(exercise, item.id, prompt, kind="markdown", points=item.points, task=True)
         return [task, answer]
-    name = item.variable
+    name, task = item.variable, ""
     listed = "\n".join(f"- **{letter})** {o.text}" for letter, o in drawn.letters.items())
     if item.kind == "choice":
         among, several = "".join(drawn.letters), len(drawn.right) > 1
-        how = 'every right letter, such as "ab"' if several else 'one letter, such as "a"'
+        how = "all right letters in one pair of quotes" if several else "one letter in quotes"
         key = repr(drawn.right).replace("'", '"')
         form = f'expect.letters({name}, among="{among}"{", several=True" if several else ""})'
         feedback = {letter: option.why for letter, option in drawn.letters.items()}
         graded = f"expect.choice({name}, right={key}, feedback={_dict(feedback)})"
-        task = "Which are right?" if several else ""
+        task = "*Several are right: all of them, and no other, earn the points.*" if several else ""
     else:
-        how, key, task = "a number or an expression", repr(drawn.answer), ""
+        how = f"a number or an expression; {100 * drawn.rtol:g} % off still counts"
+        key = repr(drawn.answer)
         form = f"expect.number({name})"
         graded = (
             f"expect.value(\n    {name}, right={key}, rtol={drawn.rtol},\n"
             f"    slips={_dict(drawn.slips)},\n)"
         )
-    prompt = "\n\n".join(p for p in (drawn.prompt, listed, f"*{item.points} {unit}.* {task}") if p)
+    prompt = "\n\n".join(part for part in (heading, drawn.prompt, task, listed) if part)
     answer = f"# Your answer: {how}\n{BEGIN}\n{name} = {key}\n{END}"
     load = "from autograder import expect\n\n"
     return [

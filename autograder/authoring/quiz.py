@@ -1,5 +1,8 @@
 """Quiz items: read them from their cells, draw a variant, say how each known answer is wrong."""
 
+import ast
+import keyword
+import math
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +15,7 @@ from autograder.authoring.course import Cell, Exercise
 KINDS = ("choice", "numeric", "text")
 LETTERS = "abcdefghij"
 OPTION = re.compile(r"^- \[(?P<mark>[ xX])\] +(?P<text>.*)$")
+CONTINUED = re.compile(r"^ {2,}(?![-*] +\[)\S")
 CRITERION = re.compile(r"^- \[(?P<points>[^\]]*)\] +(?P<text>.*)$")
 BLANK = re.compile(r"\{\{ *(\w+) *\}\}")
 T = TypeVar("T")
@@ -110,11 +114,17 @@ def items(exercise: Exercise) -> tuple[Item, ...]:
             else:
                 found[-1] = replace(found[-1], evidence=(*found[-1].evidence, cell))
     seen: dict[str, Item] = {}
+    taken = _names_of_the_code(exercise)
     for item in found:
         if seen.setdefault(item.id, item) is not item:
             raise item.cell.error(f"the id {item.id!r} again", "an id of its own")
         if item.kind == "numeric" and not item.key:
             raise item.cell.error("no key", "a cell that computes answer: # %% key")
+        if item.variable in taken:
+            raise item.cell.error(
+                f"the id {item.id!r}, whose variable `{item.variable}` stands for something else",
+                "an id that is no name of the file's code",
+            )
     return tuple(found)
 
 
@@ -123,7 +133,7 @@ def variant(item: Item, seed: int) -> Variant:
     names: dict[str, Any] = {}
     if item.key:
         names = namespace(item, seed)
-        run_cell(item.key, names)
+        _run_for_author(item.key, names)
     if item.kind == "numeric":
         _check_key(item, names)
     options = [
@@ -140,13 +150,31 @@ def namespace(item: Item, seed: int) -> dict[str, Any]:
     """The names that the key and the evidence of an item start with."""
     names: dict[str, Any] = {"__name__": "quiz"}
     for cell in item.setup:
-        run_cell(cell, names)
+        _run_for_author(cell, names)
     names["draw"] = _generator(item, seed, "numbers").choice
     return names
 
 
 def run_cell(cell: Cell, names: dict[str, Any]) -> None:
     exec(compile(cell.source, f"{cell.path}, cell {cell.number}", "exec"), names)
+
+
+def _run_for_author(cell: Cell, names: dict[str, Any]) -> None:
+    try:
+        run_cell(cell, names)
+    except Exception as error:
+        raise cell.error(f"{type(error).__name__}: {error}", "code that runs") from error
+
+
+def _names_of_the_code(exercise: Exercise) -> set[str]:
+    """What given and solution cells define or import."""
+    names = {"expect", "NAME", "COLLABORATORS"}
+    for cell in exercise.of("", "solution", "check"):
+        for node in ast.walk(cell.tree):
+            if isinstance(node, ast.alias):
+                names.add((node.asname or node.name).split(".")[0])
+        names |= set(cell.defines)
+    return names
 
 
 def _generator(item: Item, seed: int, purpose: str) -> random.Random:
@@ -159,6 +187,11 @@ def _read(cell: Cell) -> Item:
         raise cell.error(
             f"id={identity!r}", "small letters, digits and dashes: it names a variable"
         )
+    if keyword.iskeyword(identity):
+        raise cell.error(f"id={identity!r}", "a name that is no word of Python's own")
+    rtol = cell.options.get("rtol", 0.01)
+    if isinstance(rtol, bool) or not isinstance(rtol, int | float) or not 0 < rtol < 0.5:
+        raise cell.error(f"rtol={rtol!r}", "a number between 0 and 0.5, such as 0.01")
     if cell.role == "numeric":
         return Item(cell, cell.source.strip())
     start = re.compile(r"^- \[", re.M).search(cell.source)
@@ -166,6 +199,13 @@ def _read(cell: Cell) -> Item:
     if not start:
         raise cell.error("no list", what)
     prompt, listed = cell.source[: start.start()].strip(), cell.source[start.start() :]
+    mark = OPTION if cell.role == "choice" else CRITERION
+    for line in listed.splitlines():
+        if line.strip() and not mark.match(line) and not CONTINUED.match(line):
+            raise cell.error(
+                f"the line {line!r} in the list",
+                "- [ ] at the margin, or a line indented by two spaces that goes on with it",
+            )
     blocks = [
         block.strip() for block in re.split(r"^(?=- \[)", listed, flags=re.M) if block.strip()
     ]
@@ -195,7 +235,10 @@ def _option(cell: Cell, block: str) -> Option:
             f"the option {match['text']!r} without feedback",
             "under it, indented: > what a student who picked it should hear",
         )
-    return Option(" ".join(text).strip(), match["mark"] != " ", " ".join(why))
+    feedback = " ".join(why)
+    if "$" in feedback:
+        raise cell.error(f"feedback with a formula: {feedback!r}", "plain text: a message shows it")
+    return Option(" ".join(text).strip(), match["mark"] != " ", feedback)
 
 
 def _rubric(cell: Cell, blocks: list[str]) -> tuple[tuple[int, str], ...]:
@@ -218,13 +261,21 @@ def _check_key(item: Item, names: Mapping[str, Any]) -> None:
     if "answer" not in names:
         raise item.key.error("no answer", "a number named answer")
     slips = names.get("slips", {})
-    for name, number in {"answer": names["answer"], **slips}.items():
-        try:
-            float(number)
-        except (TypeError, ValueError):
-            raise item.key.error(f"{name!r}: {number!r}", "a number") from None
-    if not slips:
+    if not isinstance(slips, dict) or not slips:
         raise item.key.error("no slips", "slips = {explanation: the wrong number}")
+    for name, number in {"answer": names["answer"], **slips}.items():
+        if "$" in name:
+            raise item.key.error(
+                f"a slip with a formula: {name!r}", "plain text: a message shows it"
+            )
+        try:
+            finite = math.isfinite(float(number))
+        except (TypeError, ValueError, OverflowError):
+            finite = False
+        if not finite:
+            raise item.key.error(f"{name!r}: {number!r}", "a finite number")
+    if names["answer"] == 0:
+        raise item.key.error("an answer of 0", "another number: the tolerance is relative to it")
 
 
 def _fill(text: str, cell: Cell, names: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ class Attempt:
     sources: Mapping[str, str] | None = None
     fails: frozenset[str] = frozenset()
     sentence: str = ""
+    told: bool = False  # whether the check itself says the sentence, as a quiz's does
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}".strip()
@@ -68,7 +70,7 @@ def attempts(exercise: Exercise, notebook: NotebookNode, seed: int = 0) -> list[
         for answer, sentence in _wrong_answers(quiz.variant(item, seed)).items():
             sources = {cell_id(exercise, item.id): f"{item.variable} = {answer}"}
             name = f"{item.variable} = {answer}"
-            found.append(Attempt("mistake", name, sources, frozenset({item.id}), sentence))
+            found.append(Attempt("mistake", name, sources, frozenset({item.id}), sentence, True))
     return found
 
 
@@ -157,7 +159,8 @@ def _in_place_of(home: Cell, other: Cell) -> str:
     source = solved(home.source)
     old = next((n for n in ast.parse(source).body if getattr(n, "name", None) == of), None)
     if old is None:  # the solution is a value: the function computes another one
-        return f"{source}\n\n\n{other.source}\n\n\n{of} = {last.name}()"
+        value = f"{_without_docstring(other.source, last)}\n\n\n{of} = {last.name}()"
+        return value if home.defines == (of,) else f"{source}\n\n\n{value}"
     assert isinstance(old, ast.FunctionDef | ast.ClassDef)
     new = re.sub(rf"\b{last.name}\b", of, _without_docstring(other.source, last))
     lines = source.splitlines()
@@ -188,8 +191,9 @@ def _wrong_answers(drawn: quiz.Variant) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what cells print to themselves, and draw figures nowhere."""
+    """Keep what cells print and warn of to themselves, and draw figures nowhere."""
     with (
+        warnings.catch_warnings(action="ignore"),
         patch.dict(os.environ, {"MPLBACKEND": "Agg"}),
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),

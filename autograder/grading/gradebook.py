@@ -32,6 +32,7 @@ from nbgrader.preprocessors import (
     LockCells,
     NbGraderPreprocessor,
 )
+from nbformat.warnings import MissingIDFieldWarning
 from nbgrader.utils import is_grade, is_locked, is_solution, is_task, parse_utc
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SAWarning
 from traitlets.config import Config
@@ -79,6 +80,8 @@ def configure(config: Config) -> Config:
     config.IgnorePattern.pattern = r"[\s\S]*"
     config.Execute.timeout = CELL_TIMEOUT
     config.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
+    # A check that a student deleted counts like one that is there.
+    config.OverwriteCells.add_missing_cells = True
     # Feedback shows what the student wrote and read, never a hidden check or a mark scheme.
     config.GenerateFeedback.preprocessors = [
         GetGrades,
@@ -94,9 +97,10 @@ def configure(config: Config) -> Config:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """nbgrader 0.9 triggers warnings of the newer SQLAlchemy that say nothing to its users."""
+    """nbgrader 0.9 triggers warnings of newer libraries that say nothing to its users."""
     with catch_warnings():
         simplefilter("ignore", SAWarning)
+        simplefilter("ignore", MissingIDFieldWarning)
         yield
 
 

@@ -1,6 +1,6 @@
 # %% exercise [markdown] items="17 70" stars=2 minutes=40 level="apply" goal="write batch normalization that does the right thing in training and at inference"
 r"""
-# 7.6 Batch normalization, forward
+# Batch normalization, forward
 A layer whose inputs drift from step to step keeps re-learning what it already knew. *Batch
 normalization* measures each feature over the mini-batch, brings it to mean 0 and variance 1, and
 lets the network choose scale and shift again:
@@ -328,7 +328,7 @@ def applies_beta_before_gamma(
 def adds_eps_to_the_standard_deviation(
     x, gamma, beta, running_mean, running_var, training=True, momentum=0.1, eps=1e-5
 ):
-    """eps is added to the variance; added to its root it is a thousand times too strong."""
+    """eps stands under the root with the variance; behind it, 1e-5 guards where 0.003 should."""
     if training:
         if len(x) < 2:
             raise ValueError
