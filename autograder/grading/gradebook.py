@@ -18,6 +18,7 @@ import nbformat
 import sqlalchemy as sa
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbconvert.preprocessors.sanitize import SanitizeHTML
+from nbformat.warnings import MissingIDFieldWarning
 from nbgrader import api
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
@@ -32,7 +33,6 @@ from nbgrader.preprocessors import (
     LockCells,
     NbGraderPreprocessor,
 )
-from nbformat.warnings import MissingIDFieldWarning
 from nbgrader.utils import is_grade, is_locked, is_solution, is_task, parse_utc
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SAWarning
 from traitlets.config import Config
