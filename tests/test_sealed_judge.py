@@ -468,6 +468,19 @@ def test_a_dead_process_costs_only_what_killed_it(pool: Pool) -> None:
     assert second.passed is True
 
 
+def test_a_process_that_dies_late_costs_the_next_check_nothing(pool: Pool) -> None:
+    solution = (
+        "import os, threading\ndef f(x):\n    threading.Timer(0.2, os._exit, (1,)).start()\n"
+        "    return x\ndef g(x): return x + 1"
+    )
+    steps = notebook(solution, "assert f(1) == 1")
+    wait = "import time; time.sleep(0.5)\nassert g(1) == 2"
+    steps += [Step("other", "check", wait, 1, "g adds one"), Step("last", "extra", "print(g(2))")]
+    verdict = pool.judge(steps, salt=0)
+    assert [r.passed for r in verdict.results] == [True, True]
+    assert verdict.outputs["last"][0]["text"] == "3\n"
+
+
 def test_a_cell_that_kills_the_process_is_named(pool: Pool) -> None:
     steps = [
         Step("boom", "extra", "import ctypes; ctypes.string_at(0)"),

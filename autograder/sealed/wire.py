@@ -13,7 +13,7 @@ import socket
 import struct
 import sys
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +23,8 @@ MAX_FRAME = 64 << 20  # bytes
 MAX_TREE = 8 << 20  # bytes of JSON
 MAX_NODES = 200_000
 MAX_DEPTH = 32
-MAX_KEYS = 20_000  # of one set or dict: members may be made to collide, at a quadratic cost
+MAX_KEYS = 100_000  # of one set or dict
+MAX_ALIKE = 100  # of them with the same hash
 MAX_TEXT = 1 << 20  # characters
 MAX_BITS = 1 << 14  # of one integer; 2 ** 14 bits are 4,933 digits
 
@@ -393,7 +394,7 @@ def _make_set(kind: type) -> Callable[[Any, Decode], Any]:
     def make(found: Any, enter: Decode) -> Any:
         if len(_listed(found)) > MAX_KEYS:
             raise WireError("a large set")
-        return kind(_key(item, enter) for item in found)
+        return kind(_spread([_key(item, enter) for item in found]))
 
     return make
 
@@ -402,7 +403,16 @@ def _make_dict(found: Any, enter: Decode) -> dict[Any, Any]:
     if len(_listed(found)) > MAX_KEYS:
         raise WireError("a large dict")
     pairs = (_listed(pair, 2) for pair in found)
-    return {_key(key, enter): enter(item) for key, item in pairs}
+    members = [(_key(key, enter), enter(item)) for key, item in pairs]
+    _spread([key for key, _ in members])
+    return dict(members)
+
+
+def _spread(keys: list[Any]) -> list[Any]:
+    """The keys, unless they were made to collide: each would be compared with all others."""
+    if len(keys) > MAX_ALIKE and max(Counter(map(hash, keys)).values()) > MAX_ALIKE:
+        raise WireError("keys that collide")
+    return keys
 
 
 def _key(found: Any, enter: Decode) -> Any:
