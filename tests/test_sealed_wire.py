@@ -237,6 +237,14 @@ def test_a_transposed_tensor_stays_transposed() -> None:
     assert found.stride() == torch.randn(3, 4, 5).permute(2, 0, 1).stride()
 
 
+def test_single_elements_cross_whatever_their_stride() -> None:
+    for dtype in (torch.float64, torch.bfloat16, torch.bool, torch.int64):
+        column = torch.ones(4, 2, dtype=dtype)[:1, 1]
+        expanded = torch.ones(1, dtype=dtype).expand(3)[:1]
+        for tensor in (column, expanded, torch.ones(0, 3, dtype=dtype)):
+            assert torch.equal(wire.decode(wire.encode(tensor)), tensor)
+
+
 def test_objects_do_not_cross_by_themselves() -> None:
     for value in (object(), print, torch.nn.Linear(1, 1), [1, object()], {"a": len}):
         with pytest.raises(wire.Unsendable):
