@@ -362,7 +362,8 @@ table { border-collapse: collapse; width: 100%; }
 caption { text-align: left; padding: .4rem 0; color: #555; }
 th, td { text-align: left; vertical-align: top; padding: .5rem; border-bottom: 1px solid #ccc; }
 tbody th { font-weight: 600; border-left: .4rem solid #777; }
-td:last-child { white-space: nowrap; }
+td { white-space: nowrap; }
+thead th { overflow-wrap: normal; }
 .passed th { border-left-color: #1b7f3b; } .failed th { border-left-color: #b3261e; }
 .partly th { border-left-color: #8a6100; }
 .message, .comment { font-weight: 400; margin: .3rem 0 0; }

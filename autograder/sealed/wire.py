@@ -274,7 +274,7 @@ def _tensor_node(tensor: Any, buffer: Callable[[bytes], int]) -> dict[str, Any]:
             else:
                 plain = plain.contiguous()
         flat = plain.reshape(-1)
-        # NumPy has no bfloat16; and it copes with a single element of any stride, as a view does not.
+        # NumPy has no bfloat16, but copes with a single element of any stride, as a view does not.
         data = (flat.view(torch.int16) if dtype == "bfloat16" else flat).numpy().tobytes()
     return found | {"b": buffer(data)}
 
