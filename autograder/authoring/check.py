@@ -1,6 +1,6 @@
 """The promises that a course keeps, each checked: what an author has to know before a release."""
 
-import json
+import ast
 import os
 import re
 import time
@@ -274,8 +274,6 @@ def _promise(exercise: Exercise, text: str, problems: Iterable[str], then: str =
 
 
 def _is_code(cell: Cell) -> bool:
-    import ast
-
     return any(isinstance(n, ast.FunctionDef | ast.ClassDef) for n in cell.tree.body)
 
 
@@ -285,7 +283,3 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
-
-
-def as_json(promises: Iterable[Promise]) -> str:
-    return json.dumps([{"about": p.about, "promise": p.text, "broken": p.broken} for p in promises])

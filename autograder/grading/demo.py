@@ -4,7 +4,7 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
@@ -137,7 +137,7 @@ def _draw_one(cell: str, known: Sequence[Attempt], draw: random.Random) -> Attem
     fitting = [a for a in known if a.kind == kind and cell in (a.sources or {cell: ""})]
     attempt = draw.choice(fitting or [Attempt("reference")])
     sources = {c: s for c, s in (attempt.sources or {}).items() if c == cell}
-    return Attempt(attempt.kind, attempt.name, sources, attempt.fails, attempt.sentence)
+    return replace(attempt, sources=sources)
 
 
 def _pick(exercises: Sequence[Exercise], notebooks: int) -> list[Exercise]:

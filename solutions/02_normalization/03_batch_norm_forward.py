@@ -92,12 +92,13 @@ expect.close(
 from autograder import reference
 
 torch.manual_seed(1)
-# Five samples: dividing by 4 in place of 5 shows. eps is too small to hide anything.
-x = torch.tensor([5.0, 0.5, 2.0]) * torch.randn(5, 3, dtype=torch.float64) + 3
+# Five samples: dividing by 4 in place of 5 shows. One feature hardly varies, and eps is too small
+# to hide anything beside its variance of 1e-6.
+x = torch.tensor([5.0, 1e-3, 2.0]) * torch.randn(5, 3, dtype=torch.float64) + 3
 zeros, ones = torch.zeros(3).double(), torch.ones(3).double()
 expect.close(
-    manual_batch_norm(x, ones.clone(), zeros, zeros.clone(), ones.clone(), eps=1e-12),
-    reference.manual_batch_norm(x, ones, zeros, zeros.clone(), ones.clone(), eps=1e-12),
+    manual_batch_norm(x, ones.clone(), zeros, zeros.clone(), ones.clone(), eps=1e-18),
+    reference.manual_batch_norm(x, ones, zeros, zeros.clone(), ones.clone(), eps=1e-18),
     when="normalizing five samples of three features, gamma 1 and beta 0",
     think="Each column has a mean and a variance of its own, and this variance divides by N.",
 )
@@ -289,6 +290,22 @@ def normalizes_with_the_unbiased_variance(
         mean, var = x.mean(0), x.var(0)
         running_mean.copy_((1 - momentum) * running_mean + momentum * mean.detach())
         running_var.copy_((1 - momentum) * running_var + momentum * var.detach())
+    else:
+        mean, var = running_mean, running_var
+    return gamma * (x - mean) / torch.sqrt(var + eps) + beta
+
+
+# %% mistake of="manual_batch_norm" fails="in training, each feature is brought to mean 0 and biased variance 1"
+def puts_a_floor_under_the_variance(
+    x, gamma, beta, running_mean, running_var, training=True, momentum=0.1, eps=1e-5
+):
+    """eps alone keeps the root away from 0; a floor of one's own flattens features that vary little."""
+    if training:
+        if len(x) < 2:
+            raise ValueError
+        mean, var = x.mean(0), x.var(0, unbiased=False).clamp(min=1e-5)
+        running_mean.copy_((1 - momentum) * running_mean + momentum * mean.detach())
+        running_var.copy_((1 - momentum) * running_var + momentum * x.var(0).detach())
     else:
         mean, var = running_mean, running_var
     return gamma * (x - mean) / torch.sqrt(var + eps) + beta
