@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autograder.authoring import reference
-from autograder.authoring.course import bound, read_course
+from autograder.authoring.course import Exercise, bound, read_course
 from autograder.authoring.notebook import render, solved
 from autograder.results import Result
 from autograder.sealed import Limits, Step, Verdict
@@ -341,18 +341,19 @@ def steps_of(exercise_notebook: object, attempt: reference.Attempt) -> list[Step
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.id)
-def test_every_attempt_is_judged_as_in_one_process(pool: Pool, exercise: object) -> None:
-    rendered = render(exercise)  # type: ignore[arg-type]
-    for attempt in reference.attempts(exercise, rendered):  # type: ignore[arg-type]
-        wanted = [o.result for o in reference.run(rendered, attempt, salt=3)]
-        got = pool.judge(steps_of(rendered, attempt), salt=3)
+def test_every_attempt_is_judged_as_in_one_process(pool: Pool, exercise: Exercise) -> None:
+    """What comes out in one process is a promise of each attempt, and tested as that."""
+    rendered = render(exercise)
+    for attempt in reference.attempts(exercise, rendered):
+        part = reference.question(rendered, attempt) if attempt.told else rendered
+        got = pool.judge(steps_of(part, attempt), salt=3)
         assert not got.problems, attempt
-        for one, other in zip(wanted, got.results, strict=True):
-            assert (one.aspect, one.points, one.passed) == (
-                other.aspect,
-                other.points,
-                other.passed,
-            ), f"{attempt}: {other.message}"
+        for result in got.results:
+            wanted = result.aspect not in attempt.fails and attempt.kind != "stub"
+            if result.points:
+                assert bool(result.passed) == wanted, f"{attempt}: {result.message}"
+            if attempt.kind == "stub":
+                assert result.passed or "ttempted" in result.message
 
 
 # What does not earn anything. The check is honest, and so is the right solution.

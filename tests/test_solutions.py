@@ -2,12 +2,10 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from conftest import ROOT, course
 
-from autograder.authoring import reference
 from autograder.authoring.check import check_attempts, check_coverage
 from autograder.authoring.course import Exercise
 from autograder.authoring.notebook import render
@@ -31,21 +29,6 @@ def test_a_file_runs_as_a_script(exercise: Exercise) -> None:
 
 
 @by_exercise
-def test_messages_of_mistakes_say_when_wanted_got_and_think(exercise: Exercise) -> None:
-    notebook = render(exercise)
-    for attempt in reference.attempts(exercise, notebook):
-        if attempt.kind != "mistake":
-            continue
-        for outcome in reference.run(notebook, attempt):
-            message = outcome.result.message
-            if not outcome.result.passed and message.startswith("When "):
-                assert "\n  wanted " in message
-                assert "\n  got " in message
-                assert "\nThink: " in message, f"{exercise.id}, {attempt}: {message}"
-                assert "!" not in message.replace("!=", "")
-
-
-@by_exercise
 def test_names_and_titles_are_a_student_s(exercise: Exercise) -> None:
     assert 3 <= len(exercise.title) <= 70
     assert exercise.header.options["goal"]
@@ -53,14 +36,14 @@ def test_names_and_titles_are_a_student_s(exercise: Exercise) -> None:
     assert not any(word in prompt for word in ("ERRATA", "seed 00", "nbgrader")), exercise.path
 
 
-def test_no_inventory_item_of_the_section_is_missing() -> None:
-    """The numbers that the section owes; the whole list comes with the quiz bank."""
-    owed = {*range(14, 24), 70, 72, 73, 82, 86, 105, 109, 110, 115, 147, 148}
-    covered = {n for e in EXERCISES if e.section == "02_normalization" for n in e.items}
-    assert covered == owed
+# The inventory's numbers that each section owes; the whole list comes with the quiz bank.
+OWED = {
+    "04_optimization": {33, 35, 36, 48, 64, 149, 150, 151, 156, 157, 161},
+    "05_mixed_precision": {37, 38, 39, 41, 51, 152, 159, 160},
+    "02_normalization": {*range(14, 24), 70, 72, 73, 82, 86, 105, 109, 110, 115, 147, 148},
+}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "solutions").rglob("*")), ids=lambda p: p.name)
-def test_nothing_but_exercises_lies_in_solutions(path: Path) -> None:
-    known = {e.path for e in EXERCISES} | {e.path.parent for e in EXERCISES}
-    assert path in known or path.name == "__pycache__" or "__pycache__" in path.parts
+@pytest.mark.parametrize("section", OWED)
+def test_no_inventory_item_of_a_section_is_missing(section: str) -> None:
+    assert {n for e in EXERCISES if e.section == section for n in e.items} == OWED[section]

@@ -215,6 +215,15 @@ def _problems(attempt: reference.Attempt, outcomes: Iterable[reference.Outcome])
             yield f"should {'fail' if should_fail else 'pass'} {said}"
         elif attempt.told and should_fail and attempt.sentence not in result.message:
             yield f"should be told {attempt.sentence!r}, not {said}"
+        elif not result.passed and not _teaches(result.message):
+            yield f"should say wanted, got and what to think of, calmly: {said}"
+
+
+def _teaches(message: str) -> bool:
+    """Whether a comparison says all that a student needs, and does not shout."""
+    parts = ("\n  wanted ", "\n  got ", "\nThink: ")
+    whole = all(part in message for part in parts) or not message.startswith("When ")
+    return whole and "!" not in message.replace("!=", "")
 
 
 def _evidence_problem(cell: Cell, names: dict[str, Any], seed: int) -> str:
