@@ -246,7 +246,7 @@ def _given_lines(exercise: Exercise) -> Iterator[str]:
         elif cell.role == "solution":
             yield from (line.strip() for line in stub(cell.source).splitlines())
     for item in quiz.items(exercise):
-        drawn = quiz.variant(item, 0)
+        drawn = quiz.variant(item, exercise.seed)
         texts = [
             drawn.prompt,
             *(f"- **{letter})** {o.text}" for letter, o in drawn.letters.items()),
@@ -265,7 +265,7 @@ def _secret_lines(exercise: Exercise) -> Iterator[str]:
         elif cell.role in ("hidden", "mistake", "alternative", "key", "evidence", "setup"):
             yield from (line.strip() for line in cell.source.splitlines())
     for item in quiz.items(exercise):
-        yield from (option.why for option in quiz.variant(item, 0).options)
+        yield from (option.why for option in quiz.variant(item, exercise.seed).options)
         yield from (criterion for _, criterion in item.rubric)
 
 
@@ -274,7 +274,7 @@ def _secret_numbers(exercise: Exercise) -> set[str]:
     secret = {number for line in _secret_lines(exercise) for number in NUMBER.findall(line)}
     for item in quiz.items(exercise):
         if item.kind == "numeric":
-            secret |= set(NUMBER.findall(repr(quiz.variant(item, 0).answer)))
+            secret |= set(NUMBER.findall(repr(quiz.variant(item, exercise.seed).answer)))
     return secret
 
 
