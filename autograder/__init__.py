@@ -3,7 +3,8 @@
 expect      assertions that teach; the one module that students' notebooks import
 datasets    MNIST, CIFAR-10 and two synthetic sets, small and real
 results     what grading one aspect came to
-authoring/  exercise files -> notebooks (course, quiz, notebook, reference, build, check)
+authoring/  exercise files -> notebooks (course, quiz, notebook, reference, build, check),
+            and what they cover, practice, papers
 sealed/     student code on one side, the judge on the other
 grading/    submissions -> gradebook, and a fabricated class to try it on
 __main__    the commands: python -m autograder --help
