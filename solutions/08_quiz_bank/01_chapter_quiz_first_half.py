@@ -559,7 +559,7 @@ solution is left with $\alpha = {{alpha}}$?
 """
 
 # %% key
-eigen, alpha = draw([4.92, 0.02, 0.5, 1.3]), draw([0.1, 0.3])
+eigen, alpha = draw([(4.92, 0.3), (0.02, 0.1), (0.5, 0.1), (1.3, 0.3)])
 answer = eigen / (eigen + alpha)
 slips = {
     "That is what is taken away.": alpha / (eigen + alpha),
@@ -569,7 +569,7 @@ slips = {
 
 # %% evidence
 q, _ = torch.linalg.qr(torch.randn(3, 3).double())
-gram = q @ torch.diag(torch.tensor([eigen, 2.0, 7.0]).double()) @ q.T
+gram = q @ torch.diag(torch.tensor([eigen, 2.0, 7.0], dtype=torch.float64)) @ q.T
 towards = torch.randn(3).double()
 hessian = torch.autograd.functional.hessian(
     lambda v: 0.5 * v @ gram @ v + alpha / 2 * v @ v, torch.zeros(3).double()
@@ -630,7 +630,7 @@ weight.grad = torch.tensor([float(g)], dtype=torch.float64)
 optimizer.step()
 assert abs(weight.item() - answer) < 1e-6
 
-# %% text [markdown] id="explain-one" points=3 level="evaluate"
+# %% text [markdown] id="explain-one" points=3 level="evaluate" objective="normalization"
 r"""
 Choose one of the ten topics above in which you had believed one of the wrong options, or met it in a
 text. In four to six sentences: quote the sentence, say what is wrong with it, and name the smallest

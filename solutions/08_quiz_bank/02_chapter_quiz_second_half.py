@@ -581,7 +581,7 @@ slips = {
 means = (91.3 + sd * torch.randn(40_000, runs)).mean(1)
 assert abs(means.std().item() / answer - 1) < 0.03
 
-# %% text [markdown] id="explain-another" points=3 level="evaluate"
+# %% text [markdown] id="explain-another" points=3 level="evaluate" objective="optimization"
 r"""
 Choose one of the ten topics above in which you had believed one of the wrong options, or met it in a
 text. In four to six sentences: quote the sentence, say what is wrong with it, and name the smallest

@@ -149,9 +149,9 @@ r"""
 """
 
 # %% evidence
-truth = torch.randn(40).double() / 3
-x, new = torch.randn(60, 40).double(), torch.randn(2000, 40).double()
-y = x @ truth + 2 * torch.randn(60).double()
+truth = torch.randn(40).double() / 2
+x, new = torch.randn(48, 40).double(), torch.randn(2000, 40).double()
+y = x @ truth + 2 * torch.randn(48).double()
 errors = [
     (
         (new @ (fit(x, y, decay) - truth)).square().mean().item(),

@@ -123,7 +123,7 @@ for decay in (0.7, 50.0):
 gaps = {decay: new_loss / loss for decay, (loss, new_loss) in losses.items()}
 assert gaps[50.0] < gaps[0.7] and losses[50.0][0] > losses[0.7][0]
 
-# %% text [markdown] id="answer-the-interview" points=4 items="95"
+# %% text [markdown] id="answer-the-interview" points=4 objective="diagnosis" items="95"
 r"""
 Answer one of the four questions above in your own words, at two depths: two sentences for a colleague
 from another field, and four to six for an expert. Name one thing that the simple answer leaves out.
@@ -225,7 +225,7 @@ table, rows = torch.randn(50, 8), torch.randint(50, (64,))
 halves = torch.cat([table[:, :4][rows], table[:, 4:][rows]], dim=1)
 assert torch.equal(halves, table[rows]) and len(halves) == 64
 
-# %% text [markdown] id="claims-of-a-case" points=2 items="83"
+# %% text [markdown] id="claims-of-a-case" points=2 objective="integration" items="83"
 r"""
 "Without clipping at 1.0 training diverges within minutes. INT8 quantization of the embeddings acts as a
 regularizer. No dropout on embeddings, as they are sparse." Choose two of these claims. Say for each what

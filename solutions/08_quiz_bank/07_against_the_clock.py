@@ -1,4 +1,4 @@
-# %% exercise [markdown] items="96" stars=3 minutes=45 level="create" goal="write dropout and batch norm from memory, forward and backward"
+# %% exercise [markdown] items="96" stars=3 minutes=45 level="create" objective="normalization" goal="write dropout and batch norm from memory, forward and backward"
 r"""
 # Against the clock: dropout and batch norm
 Two classics of interviews, with a blank page and no library layers: thirty minutes for dropout, with
