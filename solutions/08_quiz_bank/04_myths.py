@@ -157,7 +157,7 @@ errors = [
         (new @ (fit(x, y, decay) - truth)).square().mean().item(),
         (x @ fit(x, y, decay) - y).square().mean().item(),
     )
-    for decay in (0.0, 0.7, 4.0)
+    for decay in (0.0, 0.3, 4.0)
 ]
 assert errors[1][0] < errors[0][0] and errors[0][1] < errors[1][1] < errors[2][1]
 strong = fit(x, y, 9.0)
