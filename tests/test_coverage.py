@@ -10,6 +10,8 @@ from autograder.authoring import coverage
 from autograder.authoring.course import LEVELS, AuthorError, read_course
 
 SOLUTIONS = ROOT / "solutions"
+# Sections to which nothing is missing any more.
+WHOLE = ["02_normalization", "08_quiz_bank"]
 TEXT = "item,sections,points,what\n1,01_means,2,The root mean square\n2,01_means,1,A median\n"
 
 
@@ -25,6 +27,13 @@ def test_whatever_earns_points_in_the_course_has_an_objective_and_a_level() -> N
     assert len(found) > 250
     assert all(one.level in LEVELS and one.objective and one.points > 0 for one in found)
     assert {one.file for one in found} == {e.id for e in course().exercises}
+
+
+@pytest.mark.parametrize("section", WHOLE)
+def test_no_item_of_a_whole_section_is_missing(section: str) -> None:
+    lines = coverage.read_inventory(SOLUTIONS)
+    lacking = [line.item for line, s in coverage.missing(lines, course().exercises) if s == section]
+    assert lacking == []
 
 
 def test_no_file_covers_a_number_that_its_section_does_not_owe() -> None:

@@ -34,16 +34,3 @@ def test_names_and_titles_are_a_student_s(exercise: Exercise) -> None:
     assert exercise.header.options["goal"]
     prompt = exercise.header.source
     assert not any(word in prompt for word in ("ERRATA", "seed 00", "nbgrader")), exercise.path
-
-
-# The inventory's numbers that each section owes; the whole list comes with the quiz bank.
-OWED = {
-    "04_optimization": {33, 35, 36, 48, 64, 149, 150, 151, 156, 157, 161},
-    "05_mixed_precision": {37, 38, 39, 41, 51, 152, 159, 160},
-    "02_normalization": {*range(14, 24), 70, 72, 73, 82, 86, 105, 109, 110, 115, 147, 148},
-}
-
-
-@pytest.mark.parametrize("section", OWED)
-def test_no_inventory_item_of_a_section_is_missing(section: str) -> None:
-    assert {n for e in EXERCISES if e.section == section for n in e.items} == OWED[section]
