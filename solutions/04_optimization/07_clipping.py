@@ -21,6 +21,9 @@ no multiple of the gradient is of any use, and it raises a ValueError. (PyTorch'
 returns NaN everywhere, unless it is given `error_if_nonfinite=True`.) `clip_by_value` turns an
 infinite entry into one at the limit, and leaves NaN as NaN.
 
+In mixed precision the loss is scaled up, often by $2^{16}$, and the gradient with it. Unscale the
+gradient before you clip, or the limit is $2^{16}$ times tighter than you think.
+
 *Hint:* what is $0 / 0$?
 """
 
@@ -39,6 +42,29 @@ def cosine(one: list[Tensor], other: list[Tensor]) -> float:
     return (a @ b / (a.norm() * b.norm())).item()
 
 
+def parts(result: tuple[list[Tensor | None], float]) -> tuple[list[Tensor | None], float]:
+    """What `clip_by_norm` returned, if it is a list of gradients and a norm."""
+    expect.kind(
+        result,
+        (tuple, list),
+        when="clipping by norm",
+        think="What the docstring promises comes back as a pair: the gradients, then the norm.",
+    )
+    expect.equal(
+        len(result),
+        2,
+        when="counting what clip_by_norm returned: the gradients and their norm",
+        think="What the docstring promises comes back as a pair: the gradients, then the norm.",
+    )
+    expect.kind(
+        result[0],
+        (tuple, list),
+        when="looking at the first of the two, the gradients",
+        think="What the docstring promises comes back as a pair: the gradients, then the norm.",
+    )
+    return result
+
+
 # %% solution
 def clip_by_value(grads: list[Tensor | None], limit: float) -> list[Tensor | None]:
     """The gradients with every entry brought into the range from -limit to limit."""
@@ -54,7 +80,7 @@ def clip_by_norm(grads: list[Tensor | None], max_norm: float) -> tuple[list[Tens
     ValueError if it is infinite or NaN.
     """
     ### BEGIN SOLUTION
-    norm = math.sqrt(sum(g.square().sum().item() for g in grads if g is not None))
+    norm = math.hypot(*(g.norm().item() for g in grads if g is not None))
     if not math.isfinite(norm):
         raise ValueError(f"the norm of the gradient is {norm}")
     scale = max_norm / norm if norm > max_norm else 1.0
@@ -64,10 +90,14 @@ def clip_by_norm(grads: list[Tensor | None], max_norm: float) -> tuple[list[Tens
 
 # %% check
 # 3, 4 and 12 are the sides of a box whose diagonal is 13, so clipping to 6.5 halves everything.
-result = clip_by_norm([torch.tensor([3.0, 4.0]), None, torch.tensor([12.0])], 6.5)
-expect.kind(result, (tuple, list), when="clipping [3, 4] and [12] to a norm of 6.5")
-expect.equal(len(result), 2, when="counting what came back: the gradients and their norm")
-clipped, norm = result
+given = [torch.tensor([3.0, 4.0]), None, torch.tensor([12.0])]
+clipped, norm = parts(clip_by_norm(given, 6.5))
+expect.equal(
+    len(clipped),
+    3,
+    when="counting the gradients that came back for [3, 4], None, [12]",
+    think="Each gradient that went in has one that comes out, at the same place in the list.",
+)
 expect.close(
     clipped[0],
     [1.5, 2.0],
@@ -80,18 +110,41 @@ expect.true(
     wanted="a None in its place",
     think="A parameter that took no part in the loss has no gradient.",
 )
-expect.close(norm, 13.0, rtol=1e-5, when="reading the norm of [3, 4] and [12], before clipping")
+expect.close(
+    norm,
+    13.0,
+    rtol=1e-5,
+    when="reading the norm of [3, 4] and [12], before clipping",
+    think="Which of the two norms tells that a batch exploded?",
+)
 
 # %% check
 # One entry of 100 and 99 entries of 1: by value it turns by almost 79 degrees, by norm not at all.
 steep = [torch.tensor([100.0]), torch.ones(99)]
 for name, clipped in (
     ("value", clip_by_value([g.clone() for g in steep], 1.0)),
-    ("norm", clip_by_norm([g.clone() for g in steep], 1.0)[0]),
+    ("norm", parts(clip_by_norm([g.clone() for g in steep], 1.0))[0]),
 ):
-    expect.equal(len(clipped), 2, when=f"counting the tensors after clipping by {name}")
+    expect.kind(
+        clipped,
+        (tuple, list),
+        when=f"clipping by {name}",
+        think="Each gradient that went in has one that comes out, at the same place in the list.",
+    )
+    expect.equal(
+        len(clipped),
+        2,
+        when=f"counting the tensors after clipping by {name}",
+        think="Each gradient that went in has one that comes out, at the same place in the list.",
+    )
     same = cosine(steep, clipped)
-    expect.between(same, 0.1, 1.001, when=f"taking the cosine of both, clipped by {name}")
+    expect.between(
+        same,
+        0.19,
+        1.001,
+        when=f"taking the cosine between a gradient and itself, clipped by {name}",
+        think="Large entries stay the largest, and all of them keep their signs.",
+    )
     turn = math.degrees(math.acos(min(same, 1.0)))
     print(f"clipped by {name}: cosine {same:.3f}, turned by {turn:.0f} degrees")
 
@@ -106,7 +159,18 @@ with expect.unchanged(
     think="A name that ends with _ often means: in place.",
 ):
     clipped = clip_by_value(given, 0.7)
-expect.equal(len(clipped), 2, when="counting the tensors after clipping by value")
+expect.kind(
+    clipped,
+    (tuple, list),
+    when="clipping two tensors by value",
+    think="Each gradient that went in has one that comes out, at the same place in the list.",
+)
+expect.equal(
+    len(clipped),
+    2,
+    when="counting the tensors after clipping by value",
+    think="Each gradient that went in has one that comes out, at the same place in the list.",
+)
 for got, g in zip(clipped, grads, strict=True):
     wanted = torch.where(g.abs() > 0.7, 0.7 * g.sign(), g)
     expect.close(
@@ -125,63 +189,81 @@ expect.close(
 
 # %% hidden aspect="a long gradient is shortened to the norm asked for" points=1
 torch.manual_seed(2)
-for shapes, limit in ((((6, 3), (5,), (2, 2, 2)), 0.3), (((40,),), 2.5), (((), (9,)), 1.0)):
+for shapes, share in ((((6, 3), (5,), (2, 2, 2)), 0.01), (((40,),), 0.3), (((), (9,)), 0.95)):
     grads = [8 * torch.randn(shape).double() + 4 for shape in shapes]
+    limit = share * math.sqrt(sum(float(g.square().sum()) for g in grads))
     given = [g.clone() for g in grads]
     with expect.unchanged(
-        when=f"clipping {len(grads)} tensors to a norm of {limit}",
+        when=f"clipping {len(grads)} tensors to a norm of {limit:.3g}",
         think="The gradient may be needed as it was: `a *= b` writes into it.",
         **{f"tensor {i}": g for i, g in enumerate(given)},
     ):
-        result = clip_by_norm(given, limit)
-    expect.kind(result, (tuple, list), when="clipping by norm")
+        clipped, _ = parts(clip_by_norm(given, limit))
     expect.close(
-        math.sqrt(sum(float(g.square().sum()) for g in result[0])),
+        math.sqrt(sum(float(g.square().sum()) for g in clipped)),
         limit,
         rtol=1e-6,  # PyTorch divides by the norm plus 1e-6
-        when=f"taking the norm of {len(grads)} tensors together, clipped to {limit}",
+        when=f"taking the norm of {len(grads)} tensors together, clipped to {limit:.3g}",
         think="One norm for all parameters: the root of the sum of all squares.",
     )
 
 # %% hidden aspect="clipping by norm keeps the direction" points=1
 torch.manual_seed(3)
-grads = [5 * torch.randn(4, 3).double(), 30 * torch.randn(5).double(), torch.randn(2).double()]
-result = clip_by_norm([g.clone() for g in grads], 1.0)
-expect.kind(result, (tuple, list), when="clipping by norm")
-clipped = result[0]
-expect.equal(len(clipped), 3, when="counting the tensors after clipping by norm")
-factor = float(clipped[0].sum()) / float(grads[0].sum())
-for got, g in zip(clipped, grads, strict=True):
-    expect.close(
-        got,
-        factor * g,
-        when=f"comparing a tensor of shape {tuple(g.shape)} with the first one's share",
-        think="A direction is kept if all entries, of all tensors, get the same factor.",
+for dtype in (torch.float64, torch.float32):
+    grads = [
+        scale * torch.randn(shape).to(dtype)
+        for scale, shape in ((5, (4, 3)), (30, (5,)), (1, (2,)))
+    ]
+    clipped, _ = parts(clip_by_norm([g.clone() for g in grads], 1.0))
+    expect.equal(
+        len(clipped),
+        3,
+        when="counting the tensors after clipping by norm",
+        think="What the docstring promises comes back as a pair: the gradients, then the norm.",
     )
-expect.close(
-    cosine(grads, clipped),
-    1.0,
-    when="taking the cosine between the gradient and what was clipped",
-    think="The factor is positive.",
-)
+    expect.shape(
+        clipped[0],
+        (4, 3),
+        when="clipping a tensor of shape (4, 3) by norm",
+        think="Shortening multiplies the entries, wherever they stand.",
+    )
+    factor = float((clipped[0] * grads[0]).sum() / grads[0].square().sum())
+    for got, g in zip(clipped, grads, strict=True):
+        expect.close(
+            got,
+            factor * g,
+            when=f"comparing a tensor of shape {tuple(g.shape)} with the first one's share",
+            think="A direction is kept if all entries, of all tensors, get the same factor.",
+        )
+    expect.between(
+        factor,
+        0.0,
+        1.0,
+        when="looking at this share, the factor that every entry is multiplied by",
+        think="A negative factor turns the step uphill.",
+    )
 
 # %% hidden aspect="a gradient within the limit comes back as it is" points=1
 torch.manual_seed(4)
 grads = [torch.randn(3, 4).double(), torch.randn(6).double()]
 norm = math.sqrt(sum(float(g.square().sum()) for g in grads))
 for limit in (1.01 * norm, 50 * norm):
-    result = clip_by_norm([g.clone() for g in grads], limit)
-    expect.kind(result, (tuple, list), when="clipping by norm")
-    for got, g in zip(result[0], grads, strict=True):
+    clipped, _ = parts(clip_by_norm([g.clone() for g in grads], limit))
+    expect.equal(
+        len(clipped),
+        2,
+        when="counting the tensors after clipping by norm",
+        think="What the docstring promises comes back as a pair: the gradients, then the norm.",
+    )
+    for got, g in zip(clipped, grads, strict=True):
         expect.equal(
             got,
             g,
             when=f"clipping a gradient of norm {norm:.3g} to {limit:.3g}",
             think="The limit is no target: a short gradient near a minimum is meant to be short.",
         )
-result = clip_by_norm([torch.zeros(3), torch.zeros(2, 2)], 1.0)
-expect.kind(result, (tuple, list), when="clipping zeros by norm")
-for got, shape in zip(result[0], ((3,), (2, 2)), strict=True):
+clipped, _ = parts(clip_by_norm([torch.zeros(3), torch.zeros(2, 2)], 1.0))
+for got, shape in zip(clipped, ((3,), (2, 2)), strict=True):
     expect.equal(
         got,
         torch.zeros(shape),
@@ -194,10 +276,9 @@ torch.manual_seed(5)
 grads = [4 * torch.randn(3, 5).double(), torch.randn(8).double()]
 norm = math.sqrt(sum(float(g.square().sum()) for g in grads))
 for limit in (0.1, 0.5 * norm, 3 * norm):
-    result = clip_by_norm([g.clone() for g in grads], limit)
-    expect.kind(result, (tuple, list), when="clipping by norm")
+    _, got = parts(clip_by_norm([g.clone() for g in grads], limit))
     expect.close(
-        float(result[1]),
+        float(got),
         norm,
         when=f"reading the norm that was returned, limit {limit:.3g}",
         think="In a log of training, which number shows the explosion?",
@@ -222,21 +303,24 @@ torch.manual_seed(7)
 grads = [None, torch.tensor([3.0, 4.0]).double(), None]
 clipped = {
     "value": clip_by_value([None if g is None else g.clone() for g in grads], 1.0),
-    "norm": clip_by_norm([None if g is None else g.clone() for g in grads], 1.0),
+    "norm": parts(clip_by_norm([None if g is None else g.clone() for g in grads], 1.0))[0],
 }
-expect.kind(clipped["norm"], (tuple, list), when="clipping by norm")
-clipped["norm"] = clipped["norm"][0]
 for name, got in clipped.items():
+    expect.kind(
+        got,
+        (tuple, list),
+        when=f"clipping None, [3, 4], None by {name}",
+        think="Each gradient that went in has one that comes out, at the same place in the list.",
+    )
     expect.equal(
         [g is None for g in got],
         [True, False, True],
         when=f"looking for None in what came back for None, [3, 4], None, clipped by {name}",
         think="The list says which parameter each gradient belongs to: none may be left out.",
     )
-nothing = clip_by_norm([None, None], 1.0)
-expect.kind(nothing, (tuple, list), when="clipping None, None by norm")
+nothing, _ = parts(clip_by_norm([None, None], 1.0))
 expect.equal(
-    [g is None for g in nothing[0]],
+    [g is None for g in nothing],
     [True, True],
     when="clipping None, None by norm",
     think="No gradient at all: what is the sum over nothing?",
