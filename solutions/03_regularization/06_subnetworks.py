@@ -1,4 +1,4 @@
-# %% exercise [markdown] items="28 29 30" stars=3 minutes=60 level="analyze" goal="find out for which networks a dropout layer is an average of subnetworks, and for which it is not"
+# %% exercise [markdown] items="28 29 30 67" stars=3 minutes=60 level="analyze" goal="find out for which networks a dropout layer is an average of subnetworks, and for which it is not"
 r"""
 # 7.12 Dropout as an average of subnetworks
 Averaging many networks predicts better than one of them, but who can afford to train a thousand?
