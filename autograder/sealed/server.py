@@ -58,10 +58,10 @@ def _load(role: str) -> Any:
 
     if role == "student":
         return student.load()
-    import autograder.sealed.judge
+    import autograder.sealed.service
 
-    autograder.sealed.judge.load()
-    return autograder.sealed.judge
+    autograder.sealed.service.load()
+    return autograder.sealed.service
 
 
 def _start(

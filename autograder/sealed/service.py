@@ -1,0 +1,103 @@
+"""The judge's own process: loaded once, forked for each submission, talking to the pool."""
+
+import contextlib
+import json
+import socket
+import threading
+import traceback
+from typing import Any
+
+from autograder.sealed import Limits, Step, wire
+from autograder.sealed.job import Gone, Job
+from autograder.sealed.judge import judge
+
+
+class _RemoteWalls:
+    """The pool starts and ends the student's process when the judge asks."""
+
+    def __init__(self, channel: wire.Channel) -> None:
+        self.channel = channel
+
+    def start(self) -> wire.Channel:
+        self.channel.send(wire.encode(["start", None]))
+        self.channel.connection.settimeout(None)
+        sign, fds, _, _ = socket.recv_fds(self.channel.connection, 1, 1)
+        if sign != b"+" or not fds:
+            raise Gone("No process could be started for this notebook.")
+        return wire.Channel(socket.socket(fileno=fds[0]))
+
+    def stop(self, lost: bool = False) -> str:
+        self.channel.send(wire.encode(["stop", lost]))
+        return str(wire.decode(self.channel.receive()))
+
+
+def load() -> None:
+    """Import what checks use, once, before there is anything to judge."""
+    import matplotlib
+    import torch.autograd.gradcheck
+
+    import autograder.datasets
+    import autograder.expect  # noqa: F401
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot
+
+    torch.set_num_threads(1)
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    torch.autograd.backward([2 * weight], [torch.ones(2)])
+    optimizer.step()
+
+
+def serve(channel: wire.Channel) -> None:
+    """Judge one submission for the pool: its job comes first, then results as they are found."""
+    head, files = wire.decode(channel.receive())
+    found = json.loads(head)
+    steps = [Step(**{**s, "defines": tuple(s["defines"])}) for s in found["steps"]]
+    limits = Limits(**found["limits"])
+    job = Job(steps, found["salt"], limits, found["forbid"], files)
+    _limit_memory(limits)
+
+    def tell(kind: str, what: Any) -> None:
+        channel.send(wire.encode([kind, what]))
+
+    try:
+        judge(
+            job,
+            _RemoteWalls(channel) if found["isolation"] != "none" else _NoWalls(),
+            lambda r: tell("result", [r.aspect, r.points, r.passed, r.message[:20_000]]),
+            lambda step, outputs: tell("outputs", [step, json.dumps(outputs).encode()]),
+            lambda problem: tell("problem", problem[:2000]),
+        )
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error} (line {where.lineno} of {where.name})"
+        tell("problem", f"the judge failed: {what}"[:2000])
+    tell("done", None)
+
+
+class _NoWalls:
+    """The student's program in a thread of the judge's own process."""
+
+    shell: Any = None
+
+    def start(self) -> wire.Channel:
+        from autograder.sealed import student
+
+        _NoWalls.shell = _NoWalls.shell or student.load()
+        ours, theirs = socket.socketpair()
+        program = (wire.Channel(theirs), _NoWalls.shell)
+        threading.Thread(target=student.serve, args=program, daemon=True).start()
+        return wire.Channel(ours)
+
+    def stop(self, lost: bool = False) -> str:
+        return ""
+
+
+def _limit_memory(limits: Limits) -> None:
+    """What a student returns must not take the machine's memory by way of the judge."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        most = 2 * limits.memory + (1 << 30)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
