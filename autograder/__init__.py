@@ -2,6 +2,7 @@
 
 expect      assertions that teach; the one module that students' notebooks import
 datasets    MNIST, CIFAR-10 and two synthetic sets, small and real
+forbidden   built-ins that an exercise may ask to do without
 results     what grading one aspect came to
 authoring/  exercise files -> notebooks (course, quiz, notebook, reference, build, check)
 sealed/     student code on one side, the judge on the other

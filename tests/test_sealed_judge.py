@@ -345,7 +345,7 @@ def test_every_attempt_is_judged_as_in_one_process(pool: Pool, exercise: object)
     rendered = render(exercise)  # type: ignore[arg-type]
     for attempt in reference.attempts(exercise, rendered):  # type: ignore[arg-type]
         wanted = [o.result for o in reference.run(rendered, attempt, salt=3)]
-        got = pool.judge(steps_of(rendered, attempt), salt=3)
+        got = pool.judge(steps_of(rendered, attempt), salt=3, forbid=exercise.forbid)  # type: ignore[attr-defined]
         assert not got.problems, attempt
         for one, other in zip(wanted, got.results, strict=True):
             assert (one.aspect, one.points, one.passed) == (
@@ -544,20 +544,60 @@ def test_what_is_forbidden_fails_and_is_reported(pool: Pool) -> None:
     verdict = pool.judge(notebook(cheat, check, right=right), salt=0, forbid=["batch_norm"])
     assert verdict.results[0].passed is False
     assert "do without" in verdict.results[0].message
-    assert "uses batch_norm" in verdict.problems[0]
+    assert "uses F.batch_norm" in verdict.problems[0]
     hidden = (
         "def norm(x): return getattr(torch, 'batch' + '_norm')(x, None, None, None, "
         "None, True, 0.1, 1e-5, False)"
     )
     verdict = pool.judge(notebook(hidden, check, right=right), salt=0, forbid=["batch_norm"])
     assert verdict.results[0].passed is False
-    assert "batch_norm may not be used" in verdict.results[0].message
-    compares = f"{right}\nF.batch_norm(torch.randn(4, 2), None, None, training=True)"
+    assert "`batch_norm` may not be used" in verdict.results[0].message
+    assert "called what is forbidden: `batch_norm` may not be used" in verdict.problems[0]
+    compares = f"F.batch_norm(torch.randn(4, 2), None, None, training=True)\n{right}"
     verdict = pool.judge(notebook(compares, check, right=right), salt=0, forbid=["batch_norm"])
     assert verdict.results[0].passed is True
     verdict = pool.judge(notebook(right, check), salt=0, forbid=["batch_norm"])
     assert verdict.results[0].passed is True
     assert not verdict.problems
+
+
+WAYS = {
+    "a module": "nn.BatchNorm1d(2, affine=False)(x)",
+    "an operator": "torch.ops.aten.native_batch_norm(x, *[None] * 4, True, 0.1, 1e-5)[0]",
+    "getattr": "getattr(F, 'batch_norm')(x, None, None, training=True)",
+    "importlib": (
+        "__import__('importlib').import_module('torch.nn.functional')"
+        ".batch_norm(x, None, None, training=True)"
+    ),
+    "a helper of another cell": "helper(x)",
+    "a text put together": "vars(F)['batch' + '_norm'](x, None, None, training=True)",
+    "a thread": (
+        "__import__('concurrent.futures').futures.ThreadPoolExecutor()"
+        ".submit(vars(F)['batch' + '_norm'], x, None, None, training=True).result()"
+    ),
+    "another norm": "F.instance_norm(x.T[None])[0].T",
+    "caught and tried again": "retried(x)",
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_no_way_to_a_forbidden_built_in_earns_points(pool: Pool, way: str) -> None:
+    right = "def norm(x): return (x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt()"
+    check = (
+        "x = torch.randn(5, 2)\n"
+        "assert torch.allclose(norm(x), F.batch_norm(x, None, None, training=True), atol=1e-5)"
+    )
+    helpers = (
+        "def helper(x): return F.batch_norm(x, None, None, training=True)\n"
+        "def retried(x):\n    for _ in range(3):\n        try: return helper(x)\n"
+        "        except Exception: pass"
+    )
+    steps = notebook(f"def norm(x): return {way}", check, right=right)
+    steps.insert(1, Step("helpers", "extra", helpers))
+    verdict = pool.judge(steps, salt=0, forbid=["batch_norm"])
+    assert verdict.results[0].passed is False
+    assert "this exercise" in verdict.results[0].message
+    assert verdict.problems
 
 
 def test_files_lie_beside_the_notebook(pool: Pool) -> None:

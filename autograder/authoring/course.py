@@ -26,10 +26,11 @@ class Role(NamedTuple):
 
 
 HEADER = frozenset({"items", "stars", "minutes", "level", "goal"})
+FORBID = frozenset({"forbid"})
 ITEM = frozenset({"id", "points"})
 TAGS = frozenset({"items", "level", "goal"})
 ROLES: Mapping[str, Role] = {
-    "exercise": Role("markdown", HEADER),
+    "exercise": Role("markdown", HEADER, FORBID),
     "quiz": Role("markdown", HEADER),
     "": Role("code markdown"),
     "solution": Role(),
@@ -138,6 +139,11 @@ class Exercise:
         """The numbers of the inventory that the file covers, its quiz items' own included."""
         numbers = [n for cell in self.cells for n in _numbers(cell)]
         return tuple(dict.fromkeys(numbers))
+
+    @property
+    def forbid(self) -> tuple[str, ...]:
+        """The built-ins that would do the work of the exercise."""
+        return tuple(str(self.header.options.get("forbid", "")).split())
 
     def of(self, *roles: str, kind: str = "code") -> list[Cell]:
         return [c for c in self.cells if c.role in roles and c.kind == kind]
@@ -262,6 +268,23 @@ def _check_header(exercise: Exercise) -> None:
     minutes = header.options["minutes"]
     if type(minutes) is not int or minutes < 1:
         raise header.error(f"minutes={minutes!r}", "the whole minutes that a student needs")
+    _check_forbid(header)
+
+
+def _check_forbid(header: Cell) -> None:
+    if "forbid" not in header.options:
+        return
+    told = header.options["forbid"]
+    wanted = 'names of built-ins, in PyTorch\'s spelling for functions: forbid="batch_norm dropout"'
+    if not isinstance(told, str) or not told.split():
+        raise header.error(f"forbid={told!r}", wanted)
+    words = told.split()
+    for word in words:
+        # A name that says little would forbid much: `norm` is in layer_norm and in vector_norm.
+        if not re.fullmatch(r"[a-z][a-z0-9]+(_[a-z0-9]+)*", word):
+            raise header.error(f"forbid={told!r}, with the word {word!r}", wanted)
+        if words.count(word) > 1:
+            raise header.error(f"{word!r} twice in forbid={told!r}", "each name once")
 
 
 def _check_solutions(exercise: Exercise) -> None:

@@ -586,9 +586,9 @@ def _salt(seed: int, template: Template) -> int:
 
 
 def _forbidden(template: Template) -> tuple[str, ...]:
-    """The built-ins that an exercise is about, and so forbids."""
-    for tool in ("autograder", "hardgrade"):
-        words = template.metadata.get(tool, {}).get("forbid", ())
+    """The built-ins that `source/` forbids; other tools may have written so under their name."""
+    for told in template.metadata.values():
+        words = told.get("forbid", ()) if isinstance(told, Mapping) else ()
         if words:
             return tuple(words.split() if isinstance(words, str) else words)
     return ()

@@ -1,11 +1,13 @@
 """The text of cells: their names, their probes, and what an exercise forbids."""
 
 import ast
+import contextlib
 import copy
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from autograder import forbidden
 from autograder.sealed import Step
 
 
@@ -65,30 +67,16 @@ def inlined(source: str) -> list[str]:
     return [ast.unparse(n) for n in found]
 
 
-def forbidden(step: Step, words: Sequence[str]) -> list[str]:
-    """What a solution cell uses in its definitions, or overwrites, although it is forbidden.
-
-    A line beside the definitions that compares with the built-in is no offence.
-    """
-    if step.kind != "solution" or not words:
-        return []
-    try:
-        tree = parsed(step.source)
-    except (SyntaxError, ValueError, RecursionError):
-        return []
-    definitions = (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef, ast.Lambda)
-    inside = [n for top in ast.walk(tree) if isinstance(top, definitions) for n in ast.walk(top)]
-    stored = [
-        n for n in ast.walk(tree)
-        if isinstance(n, ast.Attribute | ast.Name) and isinstance(n.ctx, ast.Store)
-    ]  # fmt: skip
-    found = []
-    for node in [*inside, *stored]:
-        word = getattr(node, "attr", None) or getattr(node, "id", None)
-        plain = str(word).replace("_", "").lower()
-        if word and any(plain.startswith(w.replace("_", "").lower()) for w in words):
-            found.append(str(word))
-    return sorted(set(found))
+def forbidden_uses(steps: Sequence[Step], words: Sequence[str]) -> dict[str, list[str]]:
+    """By solution cell, the forbidden built-ins that its names lead to, in whatever cell."""
+    trees = []
+    for step in steps if words else ():
+        if step.kind != "check":
+            with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                trees.append(parsed(step.source))
+    if not trees:
+        return {}
+    return {s.id: forbidden.uses(trees, s.defines, words) for s in steps if s.kind == "solution"}
 
 
 def no_shell() -> Any:

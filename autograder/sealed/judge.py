@@ -32,8 +32,9 @@ def judge(
     """Execute the steps in order and tell how each check came out, as soon as it did."""
     line = Line(job, walls, on_problem)
     court = _Court(job, line)
+    used = cells.forbidden_uses(job.steps, job.forbid)
     for step in job.steps:
-        for word in cells.forbidden(step, job.forbid):
+        for word in used.get(step.id, ()):
             on_problem(f"the cell {step.id} uses {word}, which this exercise forbids")
             court.banned |= dict.fromkeys(step.defines, word)
     try:

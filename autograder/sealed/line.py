@@ -38,6 +38,7 @@ class Line:
         self.handles: dict[int, StandIn] = {}
         self.args: list[Any] = []
         self.starts = 0
+        self.reported: set[str] = set()
 
     # The process.
 
@@ -129,8 +130,17 @@ class Line:
         finally:
             self.left -= time.monotonic() - began
         if reply.get("ok") is not True:
-            raise shown.raised(reply)
+            failure = shown.raised(reply)
+            if reply.get("type") == "Forbidden" and self.job.forbid:
+                self._report(f"the code called what is forbidden: {failure}")
+            raise failure
         return reply
+
+    def _report(self, problem: str) -> None:
+        """Tell of a problem, once."""
+        if problem not in self.reported:
+            self.reported.add(problem)
+            self.on_problem(problem)
 
     def reseeded(self) -> None:
         """Somebody set a seed: the student's process has to hear of it, whatever the seed."""
