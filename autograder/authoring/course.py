@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jupytext
-
 LEVELS = ("remember", "understand", "apply", "analyze", "evaluate", "create")
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 EXERCISE_FILE = "[0-9][0-9]_*.py"
@@ -200,6 +198,8 @@ def read_course(solutions: Path) -> Course:
 
 def read_exercise(path: Path) -> Exercise:
     """Read one exercise file and refuse what is malformed."""
+    import jupytext  # half a second that a help text can do without
+
     text = path.read_text(encoding="utf-8")
     lines = [n for n, line in enumerate(text.splitlines(), 1) if line.startswith("# %%")]
     notebook = jupytext.reads(text, fmt="py:percent")
