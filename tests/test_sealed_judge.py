@@ -561,6 +561,22 @@ def test_what_is_forbidden_fails_and_is_reported(pool: Pool) -> None:
     assert not verdict.problems
 
 
+SEEDED = {
+    "a generator of torch's": "torch.randn(4, generator=torch.Generator().manual_seed(3))",
+    "a generator of NumPy's": "torch.tensor(np.random.default_rng(3).normal(size=4))",
+    "an old generator of NumPy's": "torch.tensor(np.random.RandomState(3).normal(size=4))",
+    "a generator of Python's": "torch.tensor([__import__('random').Random(3).random()])",
+}
+
+
+@pytest.mark.parametrize("drawn", SEEDED.values(), ids=SEEDED)
+def test_no_seed_of_a_check_can_be_foreseen(pool: Pool, drawn: str) -> None:
+    check = f"x = {drawn}\nassert torch.equal(double(x), 2 * x)"
+    cheat = f"known = 2 * ({drawn})\ndef double(x): return known"
+    assert outcome(pool, cheat, check, DOUBLE).passed is False
+    assert outcome(pool, DOUBLE, check).passed is True
+
+
 WAYS = {
     "a module": "nn.BatchNorm1d(2, affine=False)(x)",
     "an operator": "torch.ops.aten.native_batch_norm(x, *[None] * 4, True, 0.1, 1e-5)[0]",

@@ -5,10 +5,13 @@ import contextlib
 import copy
 from collections.abc import Sequence
 from functools import cache
+from types import CodeType
 from typing import Any
 
 from autograder import forbidden
-from autograder.sealed import Step
+from autograder.sealed import TRUSTED, Step
+
+REFERENCE = "<reference>"
 
 
 @cache
@@ -23,11 +26,38 @@ def parsed(source: str) -> ast.Module:
 
 
 @cache
+def compiled(source: str, filename: str) -> tuple[CodeType, CodeType | None]:
+    """The code of a cell up to its last line, and the code of that, if it has a value."""
+    tree = parsed(source)
+    last = tree.body[-1] if tree.body else None
+    if not isinstance(last, ast.Expr):
+        return compile(tree, filename, "exec"), None
+    first = compile(ast.Module(tree.body[:-1], []), filename, "exec")
+    return first, compile(ast.Expression(last.value), filename, "eval")
+
+
+@cache
 def mentioned(source: str) -> set[str]:
     try:
         return {n.id for n in ast.walk(parsed(source)) if isinstance(n, ast.Name)}
     except SyntaxError:
         return set()
+
+
+def prepare(step: Step) -> None:
+    """Read and compile what `source/` has at a step; not what a student wrote there."""
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        if step.reference:
+            compiled(step.reference, REFERENCE)
+        if step.kind in TRUSTED:
+            mentioned(step.source)
+            probes(step.source)
+            compiled(step.source, name_of(step))
+
+
+def name_of(step: Step) -> str:
+    """What stands for a file's name in tracebacks; seeds are told apart by it."""
+    return f"<{step.kind}: {step.id}>"
 
 
 def bound(source: str) -> set[str]:
@@ -40,8 +70,10 @@ def bound(source: str) -> set[str]:
     return names | {n.id for n in stored if isinstance(n.ctx, ast.Store)}
 
 
-def probes(tree: ast.Module) -> dict[str, str]:
+@cache
+def probes(source: str) -> dict[str, str]:
     """The text of each probe of a cell, with the cell's imports before it."""
+    tree = parsed(source)
     imports = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
     head = "\n".join(ast.unparse(n) for n in imports if "reference" not in ast.unparse(n))
     found = {}

@@ -3,7 +3,6 @@
 What the student sends is never believed, only compared; `standins`, `shadows` and `copies` say how.
 """
 
-import ast
 import contextlib
 import io
 import linecache
@@ -168,19 +167,16 @@ class _Court:
     def _run(
         self, step: Step, names: dict[str, Any], value: list[Any] | None = None
     ) -> BaseException | None:
-        filename = f"<{step.kind}: {step.id}>"
-        source = step.source
+        filename, source = cells.name_of(step), step.source
         linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
         try:
-            tree = cells.parsed(source)
-            self.sources = cells.probes(tree)
-            last = tree.body[-1] if tree.body else None
-            if value is not None and isinstance(last, ast.Expr):
-                first = ast.Module(tree.body[:-1], [])
-                exec(compile(first, filename, "exec"), names)
-                value.append(eval(compile(ast.Expression(last.value), filename, "eval"), names))
-            else:
-                exec(compile(tree, filename, "exec"), names)
+            self.sources = cells.probes(source)
+            code, last = cells.compiled(source, filename)
+            exec(code, names)
+            if last:
+                found = eval(last, names)
+                if value is not None:
+                    value.append(found)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -197,7 +193,10 @@ class _Court:
             ][:1]
         for text in texts:
             with contextlib.suppress(Exception):
-                exec(compile(cells.parsed(text), "<reference>", "exec"), names)
+                code, last = cells.compiled(text, cells.REFERENCE)
+                exec(code, names)
+                if last:
+                    eval(last, names)
         inlined = names.get("_reference")
         if isinstance(inlined, types.FunctionType):
             names |= vars(inlined())

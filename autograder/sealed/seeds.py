@@ -1,38 +1,18 @@
 """Randomness: seeds that cannot be foreseen, and draws that nobody notices."""
 
 import contextlib
-import hashlib
 import io
-import random
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
-from unittest.mock import patch
 
-import numpy as np
-import torch
-
+from autograder.randomness import NUMPY_SEED, PYTHON_SEED, TORCH_SEED, mixed, moving
 from autograder.sealed import wire
 
 
 def seed(seed: int, salt: int = 0) -> None:
-    mixed = _mixed(seed, salt)
-    _TORCH_SEED(mixed)
-    _PYTHON_SEED(mixed)
-    _NUMPY_SEED(mixed)
-
-
-# Not torch.manual_seed: that looks for a GPU to seed, and takes a millisecond.
-_TORCH_SEED = torch.default_generator.manual_seed
-_NUMPY_SEED, _NUMPY_RNG = np.random.seed, np.random.default_rng
-_PYTHON_SEED = random.seed
-
-
-def _mixed(seed: Any, salt: int) -> int:
-    if not salt:
-        return int(seed) % 2**32
-    digest = hashlib.blake2b(f"{salt}:{int(seed)}".encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "little")
+    for one in (TORCH_SEED, PYTHON_SEED, NUMPY_SEED):
+        one(mixed(seed, salt))
 
 
 @contextlib.contextmanager
@@ -48,19 +28,9 @@ def salted(salt: int, on_seed: Callable[[], None]) -> Iterator[None]:
         on_seed()
         if seed is None or not in_check or code.co_qualname.startswith("_reference."):
             return seed
-        return _mixed(seed, salt)
+        return mixed(seed, salt)
 
-    class Generator(torch.Generator):
-        def manual_seed(self, seed: int) -> Any:
-            return super().manual_seed(moved(seed))
-
-    with (
-        patch.object(torch, "manual_seed", lambda seed: _TORCH_SEED(moved(seed))),
-        patch.object(torch, "Generator", Generator),
-        patch.object(np.random, "seed", lambda seed=None: _NUMPY_SEED(moved(seed))),
-        patch.object(np.random, "default_rng", lambda seed=None: _NUMPY_RNG(moved(seed))),
-        patch.object(random, "seed", lambda seed=None, *_: _PYTHON_SEED(moved(seed))),
-    ):
+    with moving(moved):
         yield
 
 

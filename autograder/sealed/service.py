@@ -7,9 +7,12 @@ import threading
 import traceback
 from typing import Any
 
-from autograder.sealed import Limits, Step, wire
+import matplotlib
+
+from autograder.sealed import Limits, student, wire
 from autograder.sealed.job import Gone, Job
 from autograder.sealed.judge import judge
+from autograder.sealed.server import step_from
 
 
 class _RemoteWalls:
@@ -31,32 +34,15 @@ class _RemoteWalls:
         return str(wire.decode(self.channel.receive()))
 
 
-def load() -> None:
-    """Import what checks use, once, before there is anything to judge."""
-    import matplotlib
-    import torch.autograd.gradcheck
-
-    import autograder.datasets
-    import autograder.expect  # noqa: F401
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot
-
-    torch.set_num_threads(1)
-    weight = torch.nn.Parameter(torch.ones(2))
-    optimizer = torch.optim.SGD([weight], lr=0.1)
-    torch.autograd.backward([2 * weight], [torch.ones(2)])
-    optimizer.step()
-
-
-def serve(channel: wire.Channel) -> None:
+def serve(channel: wire.Channel, shell: Any) -> None:
     """Judge one submission for the pool: its job comes first, then results as they are found."""
     head, files = wire.decode(channel.receive())
     found = json.loads(head)
-    steps = [Step(**{**s, "defines": tuple(s["defines"])}) for s in found["steps"]]
+    steps = [step_from(step) for step in found["steps"]]
     limits = Limits(**found["limits"])
     job = Job(steps, found["salt"], limits, found["forbid"], files)
     _limit_memory(limits)
+    matplotlib.use("Agg")
 
     def tell(kind: str, what: Any) -> None:
         channel.send(wire.encode([kind, what]))
@@ -64,7 +50,7 @@ def serve(channel: wire.Channel) -> None:
     try:
         judge(
             job,
-            _RemoteWalls(channel) if found["isolation"] != "none" else _NoWalls(),
+            _RemoteWalls(channel) if found["isolation"] != "none" else _NoWalls(shell),
             lambda r: tell("result", [r.aspect, r.points, r.passed, r.message[:20_000]]),
             lambda step, outputs: tell("outputs", [step, json.dumps(outputs).encode()]),
             lambda problem: tell("problem", problem[:2000]),
@@ -79,14 +65,12 @@ def serve(channel: wire.Channel) -> None:
 class _NoWalls:
     """The student's program in a thread of the judge's own process."""
 
-    shell: Any = None
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
 
     def start(self) -> wire.Channel:
-        from autograder.sealed import student
-
-        _NoWalls.shell = _NoWalls.shell or student.load()
         ours, theirs = socket.socketpair()
-        program = (wire.Channel(theirs), _NoWalls.shell)
+        program = (wire.Channel(theirs), self.shell)
         threading.Thread(target=student.serve, args=program, daemon=True).start()
         return wire.Channel(ours)
 
