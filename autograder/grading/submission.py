@@ -14,6 +14,7 @@ import json
 import os
 import re
 import stat
+import symtable
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -591,12 +592,23 @@ def _steps(cells: Sequence[Cell]) -> Iterator[Step]:
 
 
 def _mentions(cells: Iterable[Cell]) -> set[str]:
-    """The names that a student's own cells speak of."""
+    """The names that a student's own cells use without having given them a value."""
     own = (c.source for c in cells if c.kind == "code" and not (c.slot and c.slot.locked))
     found: set[str] = set()
     for source in own:
         with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-            found |= {n.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name)}
+            left = [symtable.symtable(source, "<cell>", "exec")]
+            while left:
+                table = left.pop()
+                left += table.get_children()
+                top = table.get_type() == "module"
+                found |= {
+                    symbol.get_name()
+                    for symbol in table.get_symbols()
+                    if symbol.is_referenced()
+                    and not (symbol.is_assigned() or symbol.is_imported() if top else False)
+                    and (top or symbol.is_global())
+                }
     return found
 
 
