@@ -8,7 +8,7 @@ demo: .venv/ready
 	@echo "== Building the course from solutions/"
 	$(BIN)/python -m autograder build
 	@echo "== Grading a fabricated class"
-	$(BIN)/python -m autograder demo
+	$(BIN)/python -m autograder demo 02_normalization
 
 test: .venv/ready
 	@echo "== Style and types"

@@ -123,4 +123,4 @@ def test_the_module_runs_as_a_program() -> None:
         cwd=ROOT,
     )
     assert done.returncode == 1
-    assert "the sections are: 02_normalization" in done.stderr
+    assert "the sections are: 01_initialization, 02_normalization" in done.stderr

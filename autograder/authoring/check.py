@@ -85,17 +85,18 @@ def check_attempts(exercise: Exercise, notebook: nbformat.NotebookNode) -> Itera
     promise = partial(_promise, exercise)
     for attempt in reference.attempts(exercise, notebook):
         problems: dict[str, None] = {}
+        part = reference.question(notebook, attempt) if attempt.told else notebook
         clocks = time.monotonic, time.process_time
         began = [clock() for clock in clocks]
         for number, salt in enumerate(SALTS):
-            outcomes = reference.run(notebook, attempt, salt)
+            outcomes = reference.run(part, attempt, salt)
             problems |= dict.fromkeys(_problems(attempt, outcomes))
             if attempt.kind == "reference" and not number:
                 # On a busy machine a run takes longer than its own work does.
                 took = min(clock() - start for clock, start in zip(clocks, began, strict=True))
                 slow = [] if took <= SECONDS else [f"it took {took:.0f} s"]
                 yield promise(f"a graded run takes at most {SECONDS} s", slow)
-            if attempt.kind == "stub":
+            if attempt.kind == "stub" or attempt.told:
                 break
         texts = {
             "reference": "the reference passes every check",

@@ -102,6 +102,19 @@ def run(notebook: NotebookNode, attempt: Attempt | None = None, salt: int = 0) -
     return outcomes
 
 
+def question(notebook: NotebookNode, attempt: Attempt) -> NotebookNode:
+    """The part of a notebook that an answer to one question can matter to: its own cells.
+
+    An answer is a number or letters; no other cell reads it.
+    """
+    names = {
+        name for text in (attempt.sources or {}).values() for name in bound(ast.parse(text).body)
+    }
+    asked = re.compile(rf"\b({'|'.join(names)})\b")
+    cells = [c for c in notebook.cells if c.cell_type == "code" and asked.search(c.source)]
+    return NotebookNode({**notebook, "cells": cells})
+
+
 def aspect_of(cell: NotebookNode) -> str:
     """The aspect that a grade cell checks; the name of the cell if it is worth nothing."""
     marks = cell.metadata.nbgrader

@@ -94,7 +94,9 @@ class Server:
 
     def _launch(self) -> None:
         pairs = [socket.socketpair() for _ in ROLES]
-        self.controls = {role: wire.Channel(pair[0]) for role, pair in zip(ROLES, pairs, strict=True)}
+        self.controls = {
+            role: wire.Channel(pair[0]) for role, pair in zip(ROLES, pairs, strict=True)
+        }
         theirs = [pair[1].fileno() for pair in pairs]
         self.known: set[Step] = set()
         self.ready = False
