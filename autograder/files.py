@@ -29,6 +29,8 @@ def write_whole(
             file.flush()
             os.fsync(file.fileno())
         partial.chmod(mode)
+        if os.name == "nt" and path.exists():
+            path.chmod(0o644)  # Windows replaces no file that is read-only
         partial.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

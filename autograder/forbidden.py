@@ -24,6 +24,7 @@ BY_TEXT = frozenset(
 )
 # Where PyTorch keeps what is written in Python.
 HOMES = ("torch.nn", "torch.optim", "torch.autograd", "torch._refs", "torch._decomp")
+MOST = 8  # parts of a name that PyTorch spells as one
 DEEP = 20  # attributes of attributes; nobody writes more of them
 BACKENDS = ("CPU", "MkldnnCPU", "NestedTensorCPU", "SparseCPU", "QuantizedCPU")
 
@@ -46,14 +47,15 @@ def _plain(word: str) -> str:
 def _runs(identifier: str) -> set[str]:
     """The parts of an identifier and what neighbours among them make: batch, norm, batchnorm."""
     found = [part.lower() for part in PARTS.findall(identifier)]
-    return {"".join(found[i:j]) for i in range(len(found)) for j in range(i + 1, len(found) + 1)}
+    last = len(found) + 1
+    return {"".join(found[i:j]) for i in range(last) for j in range(i + 1, min(i + MOST + 1, last))}
 
 
 def uses(cells: Sequence[ast.Module], wanted: Iterable[str], words: Sequence[str]) -> list[str]:
     """The forbidden built-ins that the code behind the wanted names uses, as they are written.
 
     `cells` hold all that the code may mention. What no wanted name leads to, such as a line that
-    compares with the built-in, is no offence.
+    compares with the built-in, is no offence; to replace the built-in always is.
     """
     tops = [statement for cell in cells for statement in cell.body]
     bound: dict[str, list[ast.stmt]] = {}
@@ -63,6 +65,9 @@ def uses(cells: Sequence[ast.Module], wanted: Iterable[str], words: Sequence[str
     imports = _imports(tops)
     stars = any(a.name == "*" for n in tops if isinstance(n, ast.ImportFrom) for a in n.names)
     left, seen, found = list(wanted), set(), dict[str, None]()
+    for node in (n for statement in tops for n in ast.walk(statement)):
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            found |= dict.fromkeys(_offences(node, imports, set(), words))
     while left:
         for statement in bound.get(left.pop(), ()):
             if statement in seen:

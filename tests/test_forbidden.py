@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -42,6 +43,12 @@ def test_a_word_within_a_word_is_another_word(identifier: str, word: str) -> Non
     assert not forbidden.names(identifier, [word])
 
 
+def test_a_name_of_many_parts_is_read_in_no_time() -> None:
+    began = time.process_time()
+    assert not forbidden.names("_".join(f"a{n}" for n in range(20_000)), ["batch_norm"])
+    assert time.process_time() - began < 5
+
+
 def found(*cells: str) -> list[str]:
     return forbidden.uses([ast.parse(HEAD), *map(ast.parse, cells)], ["f"], ["batch_norm"])
 
@@ -76,6 +83,7 @@ GUILTY = {
         "F.batch_norm",
     ),
     "a value": ("f = F.batch_norm", "F.batch_norm"),
+    "another in its place": ("def f(x): return x\nF.batch_norm = f", "F.batch_norm"),
     "a class": (
         "class f(nn.Module):\n    def __init__(self): self.n = nn.BatchNorm1d(2)",
         "nn.BatchNorm1d",

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 
 from autograder.authoring import reference
-from autograder.authoring.course import bound, read_course
+from autograder.authoring.course import bound, read_exercise
 from autograder.authoring.notebook import render, solved
 from autograder.results import Result
-from autograder.sealed import Limits, Step, Verdict
+from autograder.sealed import Step, Verdict, shown
 from autograder.sealed.pool import Pool
 
 SETUP = "import torch, numpy as np, torch.nn as nn, torch.nn.functional as F, inspect"
 PASS, FAIL, PERSON = True, False, None
-EXERCISES = read_course(Path(__file__).parent.parent / "solutions").exercises
+FILES = sorted((Path(__file__).parent.parent / "solutions").glob("*/*.py"))
 
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
-    with Pool(workers=1, limits=Limits(cell=10, total=60)) as started:
+    with Pool(workers=1) as started:  # with time enough for a busy machine
         yield started
 
 
@@ -340,19 +340,22 @@ def steps_of(exercise_notebook: object, attempt: reference.Attempt) -> list[Step
     return steps
 
 
-@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.id)
-def test_every_attempt_is_judged_as_in_one_process(pool: Pool, exercise: object) -> None:
-    rendered = render(exercise)  # type: ignore[arg-type]
-    for attempt in reference.attempts(exercise, rendered):  # type: ignore[arg-type]
-        wanted = [o.result for o in reference.run(rendered, attempt, salt=3)]
-        got = pool.judge(steps_of(rendered, attempt), salt=3, forbid=exercise.forbid)  # type: ignore[attr-defined]
+# Read in the test, so that a file that cannot be read fails by itself.
+@pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_every_attempt_is_judged_as_in_one_process(pool: Pool, path: Path) -> None:
+    """What comes out in one process is a promise of each attempt, and tested as that."""
+    exercise = read_exercise(path)
+    rendered = render(exercise)
+    for attempt in reference.attempts(exercise, rendered):
+        part = reference.question(rendered, attempt) if attempt.told else rendered
+        got = pool.judge(steps_of(part, attempt), salt=3, forbid=exercise.forbid)
         assert not got.problems, attempt
-        for one, other in zip(wanted, got.results, strict=True):
-            assert (one.aspect, one.points, one.passed) == (
-                other.aspect,
-                other.points,
-                other.passed,
-            ), f"{attempt}: {other.message}"
+        for result in got.results:
+            wanted = result.aspect not in attempt.fails and attempt.kind != "stub"
+            if result.points:
+                assert bool(result.passed) == wanted, f"{attempt}: {result.message}"
+            if attempt.kind == "stub":
+                assert result.passed or "ttempted" in result.message
 
 
 # What does not earn anything. The check is honest, and so is the right solution.
@@ -520,6 +523,27 @@ def test_outputs_are_kept_and_inactive(pool: Pool) -> None:
     assert verdict.outputs["error"][0]["ename"] == "ZeroDivisionError"
     assert len(verdict.outputs["flood"][0]["text"]) < 200_000
     assert "out" in verdict.outputs["magic"][0]["text"]
+
+
+def test_what_a_notebook_shows_has_an_end(pool: Pool) -> None:
+    show = "for _ in range(50): display(' ' * 99_000)\nprint('done')"
+    verdict = pool.judge([Step(f"cell-{n}", "extra", show) for n in range(8)], salt=0)
+    assert shown.size_of(verdict.outputs["cell-0"]) > 4_000_000
+    assert sum(map(shown.size_of, verdict.outputs.values())) < shown.ROOM + 10_000
+    assert "left out" in verdict.outputs["cell-7"][-1]["text"]
+
+
+def test_a_probe_brings_back_no_object(pool: Pool) -> None:
+    """It would be asked whether it holds the wanted value."""
+    check = (
+        "from autograder import student_side\n@student_side\ndef p(): return both()\n"
+        "assert 3 in p()"
+    )
+    says_yes = "class Yes:\n    def __contains__(self, x): return True\ndef both(): return Yes()"
+    result = outcome(pool, says_yes, check, "def both(): return [3, 4]")
+    assert result.passed is False
+    assert "object where a value belongs" in result.message
+    assert outcome(pool, "def both(): return [3, 4]", check).passed is True
 
 
 def test_a_figure_comes_as_its_description(pool: Pool) -> None:

@@ -82,29 +82,39 @@ def descendants(pid: int) -> Iterator[int]:
             yield from descendants(int(child))
 
 
-def memory_of(pids: Iterable[int], enough: int) -> tuple[int, int]:
-    """Bytes and number of some processes.
+def use_of(pids: Iterable[int], enough: int) -> tuple[int, int]:
+    """Bytes of memory of some processes, and their places for open files.
 
     The cheap count takes a page for each process that shares it; only where that comes to more than
     `enough` is a page's share looked at.
     """
     family = list(pids)
-    total = sum(_resident(one, "status", ("RssAnon:", "RssShmem:")) for one in family)
+    facts = [_facts(one, "status") for one in family]
+    own = [(f.get("RssAnon", 0) + f.get("RssShmem", 0)) << 10 for f in facts]
+    total = sum(own)
     if total > enough:
+        shares = [_facts(one, "smaps_rollup") for one in family]
         total = sum(
-            _resident(one, "smaps_rollup", ("Pss_Anon:", "Pss_Shmem:"))
-            or _resident(one, "status", ("RssAnon:", "RssShmem:"))
-            for one in family
+            (f.get("Pss_Anon", 0) + f.get("Pss_Shmem", 0)) << 10 or most
+            for f, most in zip(shares, own, strict=True)
         )
-    return total, len(family)
+    return total, sum(f.get("FDSize", 0) for f in facts)
 
 
-def _resident(pid: int, file: str, words: tuple[str, ...]) -> int:
+def _facts(pid: int, file: str) -> dict[str, int]:
+    """The numbers in a file of /proc, by their names; none if the process is gone."""
     try:
         lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
     except OSError:
-        return 0
-    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(words))
+        return {}
+    words = (line.split()[:2] for line in lines)
+    return {w[0][:-1]: int(w[1]) for w in words if len(w) == 2 and w[1].isdecimal()}
+
+
+def keep_to_core(slot: int) -> None:
+    """Leave the other cores to others: who computes with many processes slows only itself down."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[slot % len(cores)]})
 
 
 def _libc() -> ctypes.CDLL:

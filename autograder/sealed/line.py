@@ -39,6 +39,7 @@ class Line:
         self.args: list[Any] = []
         self.starts = 0
         self.reported: set[str] = set()
+        self.room = shown.ROOM  # bytes for what cells show
 
     # The process.
 
@@ -82,7 +83,8 @@ class Line:
             return [shown.error_output(type(failed).__name__, str(failed), "")], failed
         self.past.append((source, seed))
         failure = reply.get("error")
-        outputs = shown.outputs_of(reply.get("v"))
+        outputs = shown.outputs_of(reply.get("v"), self.room)
+        self.room = max(0, self.room - shown.size_of(outputs))
         if not isinstance(failure, dict):
             return outputs, None
         error = shown.raised(failure)
@@ -204,6 +206,8 @@ class Line:
             self.args = []
             self.after = dice
         value = reply.get("v")
+        if op == "probe" and holds_objects(value):
+            raise TypeError("the answer holds an object where a value belongs")
         changed, drew = reply.get("changed"), reply.get("drew") is True
         changed = changed if type(changed) is dict else {}
         result = None

@@ -3,16 +3,16 @@ a server that has torch loaded; the pool starts them, watches them and sees them
 
 import json
 import queue
-import socket
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from autograder.results import Result
-from autograder.sealed import Limits, Step, Verdict, sandbox, wire
+from autograder.sealed import Limits, Step, Verdict, alone, sandbox, wire
+from autograder.sealed.alone import LINUX, Alone, Starter
 from autograder.sealed.processes import Process, Server, Watch
 from autograder.sealed.sandbox import NoSandbox
 
@@ -26,34 +26,37 @@ class Pool:
 
     Without `isolation` the strongest that works here is taken; one that is asked for by name and
     cannot be had is an error. `isolation` then says which is in force, `why` what speaks against a
-    stronger one.
+    stronger one. `hidden` are folders that no student's code may see, wherever they lie.
     """
 
     def __init__(
-        self, isolation: str | None = None, workers: int = 2, limits: Limits = DEFAULT
+        self,
+        isolation: str | None = None,
+        workers: int = 2,
+        limits: Limits = DEFAULT,
+        hidden: Sequence[Path] = (),
     ) -> None:
         if isolation not in (None, *LEVELS):
             raise ValueError(f"isolation={isolation!r}: known are {', '.join(LEVELS)}")
         self.isolation, self.why = isolation or "", ""
-        self.workers, self.limits = max(1, workers), limits
+        self.workers, self.limits, self.hidden = max(1, workers), limits, hidden
         self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
         for slot in range(self.workers):
             self._slots.put(slot)
-        self._server: Server | None = None
+        self._server: Server | Starter | None = None
         self._watch = Watch(limits)
 
     def __enter__(self) -> "Pool":
         if self.isolation in ("", "sandbox"):
             try:
-                self._server = _sandboxed(self.limits)
+                self._server, self.why = _sandboxed(self.limits, self.hidden)
                 self.isolation = "sandbox"
             except NoSandbox as error:
                 if self.isolation:
                     raise
                 self.isolation, self.why = "process", str(error)
         if self._server is None:
-            self._server = Server("process", self.limits)
-            self._server.wait()
+            self._server = _unwalled(self.limits)
         self._watch.start()
         return self
 
@@ -98,7 +101,7 @@ class _Case:
     results: list[Result] = field(default_factory=list)
     outputs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    student: Process | None = None
+    student: Process | Alone | None = None
     unused: bool = False
 
     def run(self, salt: int, forbid: Sequence[str], files: Mapping[str, bytes]) -> Verdict:
@@ -134,7 +137,7 @@ class _Case:
                 judge.end()
         return self._verdict(time.monotonic() - began)
 
-    def _step(self, judge: Process, seconds: float) -> bool:
+    def _step(self, judge: Process | Alone, seconds: float) -> bool:
         """One message from the judge; False when it is done."""
         kind, what = wire.decode(judge.channel.receive(max(seconds, 0.01)))
         if kind == "result":
@@ -162,7 +165,7 @@ class _Case:
         self.unused = True
         self.pool._watch.add(self.student)
 
-    def _hand_over(self, judge: Process) -> None:
+    def _hand_over(self, judge: Process | Alone) -> None:
         if not (self.student and self.unused):
             self._start_student()
         if not self.student:
@@ -170,7 +173,7 @@ class _Case:
             return
         self.unused = False
         connection = self.student.channel.connection
-        socket.send_fds(judge.channel.connection, [b"+"], [connection.fileno()])
+        alone.give(judge.channel.connection, min(judge.pids), connection)
         connection.close()
 
     def _end_student(self, lost: bool = False) -> str:
@@ -201,11 +204,25 @@ class _Case:
         )
 
 
-def _sandboxed(limits: Limits) -> Server:
-    """A server in the sandbox that has shown that its walls stand."""
+def _sandboxed(limits: Limits, hidden: Sequence[Path]) -> tuple[Server | Starter, str]:
+    """What starts processes in a sandbox, having shown that its walls stand; and why it is slow.
+
+    Where namespaces cannot be made inside of the outer wall, each process gets an outer wall of its
+    own: as safe, but torch is loaded for each.
+    """
     if why := sandbox.why_not():
         raise NoSandbox(why)
-    server = Server("sandbox", limits)
+    try:
+        return _tried(Server("sandbox", limits, hidden)), ""
+    except NoSandbox as error:
+        why = str(error)
+    try:
+        return _tried(Starter("sandbox", limits, hidden)), why
+    except NoSandbox as error:
+        raise NoSandbox(f"{error} ({why})" if str(error) != why else why) from None
+
+
+def _tried(server: Server | Starter) -> Server | Starter:
     try:
         server.wait()
         process = server.start("student", 0)
@@ -227,7 +244,12 @@ def _sandboxed(limits: Limits) -> Server:
     return server
 
 
-__all__ = ["LEVELS", "NoSandbox", "Pool"]
+def _unwalled(limits: Limits) -> Server | Starter:
+    """What starts processes where no sandbox is wanted, or none can be had."""
+    server: Server | Starter
+    server = Server("process", limits) if LINUX else Starter("process", limits)
+    server.wait()
+    return server
 
-if sys.platform == "win32":  # pragma: no cover
-    raise ImportError("the servers fork; see docs/sealed.md for what there is on Windows")
+
+__all__ = ["LEVELS", "NoSandbox", "Pool"]

@@ -10,15 +10,19 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from autograder.sealed import TRUSTED, Limits, Step, kernel, sandbox, wire
+from autograder.sealed.alone import Alone
 from autograder.sealed.sandbox import NoSandbox
 from autograder.sealed.server import LINE, ROLES, Order
 
 STARTING = 120.0  # seconds for a server to load torch on a busy machine
 WATCHING = 0.05  # seconds between two looks at the memory in use
+FILES = 4096  # open ones of a submission; more than a notebook has, less than hurts
+FEWEST = 64  # places for open files that the kernel gives each process
 
 
 class Process:
@@ -85,8 +89,8 @@ class Process:
 class Server:
     """The server, which is two processes, and the lines to it; started anew if it was lost."""
 
-    def __init__(self, isolation: str, limits: Limits) -> None:
-        self.isolation, self.limits = isolation, limits
+    def __init__(self, isolation: str, limits: Limits, hidden: Sequence[Path] = ()) -> None:
+        self.isolation, self.limits, self.hidden = isolation, limits, hidden
         self.lock = threading.Lock()
         self.locks = {role: threading.Lock() for role in ROLES}
         self.life = 0
@@ -105,7 +109,7 @@ class Server:
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self.process = subprocess.Popen(
-                sandbox.command(self.isolation, theirs, self.limits),
+                sandbox.command(self.isolation, theirs, self.limits, self.hidden),
                 pass_fds=theirs,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -199,7 +203,7 @@ class Watch:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.processes: set[Process] = set()
+        self.processes: set[Process | Alone] = set()
         self.lock = threading.Lock()
         self.over = threading.Event()
         self.thread: threading.Thread | None = None
@@ -213,11 +217,11 @@ class Watch:
         if self.thread:
             self.thread.join()
 
-    def add(self, process: Process) -> None:
+    def add(self, process: Process | Alone) -> None:
         with self.lock:
             self.processes.add(process)
 
-    def remove(self, process: Process) -> None:
+    def remove(self, process: Process | Alone) -> None:
         with self.lock:
             self.processes.discard(process)
 
@@ -227,8 +231,12 @@ class Watch:
             with self.lock:
                 processes = list(self.processes)
             for process in processes:
-                used, count = kernel.memory_of(process.family(), most)
+                family = process.family()
+                used, files = kernel.use_of(family, most)
                 if used > most:
                     process.kill(f"it used more than {self.limits.memory >> 20} MB of memory")
-                elif count > self.limits.processes + 8:
+                elif len(family) > self.limits.processes + 8:
                     process.kill(f"it started more than {self.limits.processes} processes")
+                elif files > FILES + FEWEST * len(family):
+                    # What waits in sockets is the kernel's memory, which nobody else counts.
+                    process.kill(f"it had more than {FILES} files open")

@@ -9,7 +9,7 @@ from typing import Any
 
 import matplotlib
 
-from autograder.sealed import Limits, student, wire
+from autograder.sealed import Limits, alone, student, wire
 from autograder.sealed.job import Gone, Job
 from autograder.sealed.judge import judge
 from autograder.sealed.server import step_from
@@ -24,10 +24,10 @@ class _RemoteWalls:
     def start(self) -> wire.Channel:
         self.channel.send(wire.encode(["start", None]))
         self.channel.connection.settimeout(None)
-        sign, fds, _, _ = socket.recv_fds(self.channel.connection, 1, 1)
-        if sign != b"+" or not fds:
+        connection = alone.take(self.channel.connection)
+        if connection is None:
             raise Gone("No process could be started for this notebook.")
-        return wire.Channel(socket.socket(fileno=fds[0]))
+        return wire.Channel(connection)
 
     def stop(self, lost: bool = False) -> str:
         self.channel.send(wire.encode(["stop", lost]))

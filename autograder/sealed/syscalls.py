@@ -26,6 +26,7 @@ DENIED = {
     "io_uring_register": (427, 427), "memfd_create": (319, 279), "memfd_secret": (447, 447),
     "shmget": (29, 194), "shmat": (30, 196), "mbind": (237, 235), "migrate_pages": (256, 238),
     "move_pages": (279, 239), "set_mempolicy": (238, 237), "process_madvise": (440, 440),
+    "sched_setaffinity": (203, 122),
 }  # fmt: skip
 CLONE, CLONE3, SOCKET, IOCTL = (56, 220), (435, 435), (41, 198), (16, 29)
 MACHINES = ("x86_64", "aarch64")
