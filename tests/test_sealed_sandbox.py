@@ -442,7 +442,7 @@ def test_where_only_the_outer_wall_can_be_had_each_process_gets_one(
             "for kind in (socket.AF_INET, socket.AF_NETLINK):\n"
             "    try: socket.socket(kind)\n"
             "    except OSError as error: print(error.strerror)\n"
-            "print(os.path.exists('/root'), os.path.exists('/home'), 'SECRET' in os.environ)\n"
+            f"print(os.path.exists({str(Path(__file__))!r}), 'SECRET' in os.environ)\n"
         )
         told = said(slow, code)
         wanted = {"/job/x", "/tmp/x", "/dev/shm/x"} - (
@@ -450,7 +450,7 @@ def test_where_only_the_outer_wall_can_be_had_each_process_gets_one(
         )
         assert {line for line in told.splitlines() if line.startswith("/")} == wanted
         assert told.count("Operation not permitted") == 2
-        assert told.endswith("False False False")
+        assert told.endswith("False False")
         assert not told.startswith("0 ")
         first, second = graded(slow, "import os; os.kill(os.getpid(), 9)")
         assert first[0] is False
@@ -479,6 +479,7 @@ def test_without_a_server_that_forks_judging_is_the_same(monkeypatch: pytest.Mon
 def test_a_course_among_the_libraries_is_hidden(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    tmp_path.chmod(0o755)
     (tmp_path / "course").mkdir()
     (tmp_path / "course/key.txt").write_text("CANARY")
     (tmp_path / "library.txt").write_text("seen")
