@@ -147,6 +147,8 @@ class Grading:
                 pool.__exit__(None, None, None)
                 raise
         self.isolation = pool.isolation
+        if pool.why:
+            self.say(f"The isolation is {pool.isolation!r} here: {pool.why}.")
         return self
 
     def _open(self) -> None:

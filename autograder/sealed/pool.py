@@ -217,7 +217,7 @@ def _sandboxed(limits: Limits, hidden: Sequence[Path]) -> tuple[Server | Starter
     except NoSandbox as error:
         why = str(error)
     try:
-        return _tried(Starter("sandbox", limits, hidden)), why
+        return _tried(Starter("sandbox", limits, hidden)), f"torch is loaded each time, since {why}"
     except NoSandbox as error:
         raise NoSandbox(f"{error} ({why})" if str(error) != why else why) from None
 
