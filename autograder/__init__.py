@@ -6,7 +6,8 @@ files       files appear whole or not at all
 forbidden   built-ins that an exercise may ask to do without
 randomness  seeds that can be moved
 results     what grading one aspect came to
-authoring/  exercise files -> notebooks (course, quiz, notebook, reference, build, check)
+authoring/  exercise files -> notebooks (course, quiz, notebook, reference, build, check),
+            and what they cover, practice, papers
 sealed/     student code on one side, the judge on the other
 grading/    submissions -> gradebook, and a fabricated class to try it on
 __main__    the commands: python -m autograder --help

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import random
 import signal
 import sys
 import time
@@ -46,9 +47,12 @@ def new(arguments: argparse.Namespace) -> int:
 
 def build(arguments: argparse.Namespace) -> int:
     from autograder.authoring.build import build as build_notebooks
+    from autograder.authoring.build import set_seed
 
     began = time.monotonic()
     root = _root(arguments)
+    if arguments.seed is not None:
+        set_seed(root, arguments.seed)
     written = build_notebooks(root, arguments.what)
     for path in written:
         print(path.relative_to(root))
@@ -76,6 +80,70 @@ def check(arguments: argparse.Namespace) -> int:
     _erase_bar()
     print(f"{kept} promises kept, {broken} broken ({time.monotonic() - began:.0f} s).")
     return 1 if broken else 0
+
+
+def coverage(arguments: argparse.Namespace) -> int:
+    from autograder.authoring import coverage as covering
+
+    solutions = _root(arguments) / "solutions"
+    exercises = read_course(solutions).select(arguments.what)
+    lines, objectives = covering.read_inventory(solutions), covering.read_objectives(solutions)
+    if arguments.files:
+        print(covering.files(lines, exercises))
+        return 0
+    print("What earns points, by objective and level: how many, and in brackets their points.\n")
+    print(covering.table(covering.graded(exercises, objectives)))
+    sections = {e.section for e in exercises}
+    lacking = [
+        (line, section)
+        for line, section in covering.missing(lines, exercises)
+        if not arguments.what or section in sections
+    ]
+    for line, section in lacking:
+        print(f"missing: {line.item} in {section}: {line.what}")
+    covered = len(lines) - len({line.item for line, _ in lacking})
+    if not arguments.what:
+        print(f"\n{covered} of {len(lines)} items of the inventory are covered.")
+    return 1 if lacking else 0
+
+
+def practice(arguments: argparse.Namespace) -> int:
+    import nbformat
+
+    from autograder.authoring import practice as practising
+
+    exercises = read_course(_root(arguments) / "solutions").select(arguments.what)
+    seed = random.randrange(1_000_000) if arguments.seed is None else arguments.seed
+    drawn = practising.questions(exercises, arguments.questions, seed)
+    if not drawn:
+        print(f"There is no question in {arguments.what or 'this course'}.", file=sys.stderr)
+        print("Next: python -m autograder coverage shows what there is.", file=sys.stderr)
+        return 1
+    if arguments.notebook:
+        path = Path(arguments.notebook).with_suffix(".ipynb")
+        if path.exists():
+            print(f"{path} is there already. Next: choose another name.", file=sys.stderr)
+            return 1
+        nbformat.write(practising.as_notebook(drawn, exercises[0]), path)
+        print(f"Wrote {path} with {len(drawn)} questions. Next: jupyter lab {path}")
+        return 0
+    practising.ask(drawn)
+    return 0
+
+
+def paper(arguments: argparse.Namespace) -> int:
+    from autograder.authoring import paper as papers
+    from autograder.authoring.coverage import read_objectives
+
+    solutions = _root(arguments) / "solutions"
+    path, sources = papers.write(
+        read_course(solutions), read_objectives(solutions), Path(arguments.plan)
+    )
+    print("\n".join(sources))
+    name = f"{path.parent.name}/{path.stem}"
+    print(f"Wrote {path} with {len(sources)} questions.")
+    print(f"Next: python -m autograder check {name}, then python -m autograder build {name}")
+    return 0
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -266,6 +334,28 @@ def _parser() -> argparse.ArgumentParser:
         "python -m autograder build 02_normalization",
     )  # fmt: skip
     sub.add_argument("what", **what)
+    sub.add_argument(
+        "--seed", type=_seed, metavar="N", help="draw other variants of all questions, for good"
+    )
+    sub = command(
+        "coverage", coverage, "Show what earns points, by objective and level; and what lacks.",
+        "python -m autograder coverage 02_normalization",
+    )  # fmt: skip
+    sub.add_argument("what", **what)
+    sub.add_argument("--files", action="store_true", help="which files cover each item")
+    sub = command(
+        "practice", practice, "Answer questions with feedback at once; nothing is graded.",
+        "python -m autograder practice 02_normalization --questions 5",
+    )  # fmt: skip
+    sub.add_argument("what", **what)
+    sub.add_argument("--questions", type=_count, default=10, help="how many (default: 10)")
+    sub.add_argument("--seed", type=_seed, metavar="N", help="the same questions again")
+    sub.add_argument("--notebook", metavar="FILE", help="write a practice notebook instead")
+    sub = command(
+        "paper", paper, "Write a quiz of chosen questions, as one short file says.",
+        "python -m autograder paper midterm.toml",
+    )  # fmt: skip
+    sub.add_argument("plan", metavar="FILE", help="what to draw; a wrong one shows an example")
     sub = command(
         "check", check, "Check every promise of the course; exit 1 if one is broken.",
         "python -m autograder check 02_normalization/03_batch_norm_forward --all",
@@ -310,6 +400,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--plain", action="store_true", help="grade with nbgrader's own autograde")
     sub.add_argument("--folder", default="demo", help="where it is made (default: demo)")
     return parser
+
+
+def _seed(word: str) -> int:
+    if not word.isdigit():
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number, 0 or above")
+    return int(word)
 
 
 def _count(word: str) -> int:

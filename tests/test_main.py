@@ -16,7 +16,10 @@ def run(folder: Path, *words: str) -> int:
     return main(["--course", str(folder), *words])
 
 
-@pytest.mark.parametrize("command", ["new", "build", "check", "grade", "demo"])
+COMMANDS = ("new", "build", "check", "coverage", "practice", "paper", "grade", "demo")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_a_help_text_with_an_example(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -30,7 +33,7 @@ def test_the_help_lists_the_commands_with_examples(capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit):
         main(["--help"])
     said = capsys.readouterr().out
-    assert all(f"    {command} " in said for command in ("new", "build", "check", "grade", "demo"))
+    assert all(f"    {command} " in said for command in COMMANDS)
     assert "python -m autograder check 02_normalization" in said
 
 

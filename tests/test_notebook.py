@@ -1,6 +1,7 @@
 """Rendering: an exercise file as an nbgrader notebook, and the stubs that students get."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -171,13 +172,13 @@ def test_a_question_is_a_prompt_an_answer_a_form_check_and_a_hidden_check(quiz_f
 def test_every_variant_of_a_quiz_passes_its_own_checks(quiz_file: Path, seed: int) -> None:
     from autograder.authoring.reference import run
 
-    outcomes = run(render(read_exercise(quiz_file), seed))
+    outcomes = run(render(replace(read_exercise(quiz_file), seed=seed)))
     assert all(o.result.passed for o in outcomes)
 
 
 def test_two_seeds_give_two_papers(quiz_file: Path) -> None:
     exercise = read_exercise(quiz_file)
-    papers = {nbformat.writes(render(exercise, seed)) for seed in range(10)}
+    papers = {nbformat.writes(render(replace(exercise, seed=seed))) for seed in range(10)}
     assert len(papers) > 3
 
 

@@ -13,7 +13,7 @@ from nbgrader.utils import is_solution
 from traitlets.config import Config
 
 from autograder.authoring import reference
-from autograder.authoring.course import AuthorError, Exercise, read_course
+from autograder.authoring.course import TERM, AuthorError, Exercise, read_course
 from autograder.authoring.notebook import render, stub
 from autograder.files import write_whole
 
@@ -31,6 +31,11 @@ class WriteStubs(ClearSolutions):  # type: ignore[misc]
             return cell, resources
         done: tuple[Any, Any] = super().preprocess_cell(cell, resources, cell_index)
         return done
+
+
+def set_seed(root: Path, seed: int) -> None:
+    """Choose the variants of all questions for a term."""
+    (root / "solutions" / TERM).write_text(f"seed = {seed}\n", encoding="utf-8")
 
 
 def build(root: Path, what: str | None = None) -> list[Path]:

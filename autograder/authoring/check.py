@@ -239,6 +239,15 @@ def _problems(attempt: reference.Attempt, outcomes: Iterable[reference.Outcome])
             yield f"should {'fail' if should_fail else 'pass'} {said}"
         elif attempt.told and should_fail and attempt.sentence not in result.message:
             yield f"should be told {attempt.sentence!r}, not {said}"
+        elif not result.passed and not _teaches(result.message):
+            yield f"should say wanted, got and what to think of, calmly: {said}"
+
+
+def _teaches(message: str) -> bool:
+    """Whether a comparison says all that a student needs, and does not shout."""
+    parts = ("\n  wanted ", "\n  got ", "\nThink: ")
+    whole = all(part in message for part in parts) or not message.startswith("When ")
+    return whole and "!" not in message.replace("!=", "")
 
 
 def _evidence_problem(cell: Cell, names: dict[str, Any], seed: int) -> str:
@@ -261,7 +270,7 @@ def _given_lines(exercise: Exercise) -> Iterator[str]:
         elif cell.role == "solution":
             yield from (line.strip() for line in stub(cell.source).splitlines())
     for item in quiz.items(exercise):
-        drawn = quiz.variant(item, 0)
+        drawn = quiz.variant(item, exercise.seed)
         texts = [
             drawn.prompt,
             *(f"- **{letter})** {o.text}" for letter, o in drawn.letters.items()),
@@ -280,7 +289,7 @@ def _secret_lines(exercise: Exercise) -> Iterator[str]:
         elif cell.role in ("hidden", "mistake", "alternative", "key", "evidence", "setup"):
             yield from (line.strip() for line in cell.source.splitlines())
     for item in quiz.items(exercise):
-        yield from (option.why for option in quiz.variant(item, 0).options)
+        yield from (option.why for option in quiz.variant(item, exercise.seed).options)
         yield from (criterion for _, criterion in item.rubric)
 
 
@@ -289,7 +298,7 @@ def _secret_numbers(exercise: Exercise) -> set[str]:
     secret = {number for line in _secret_lines(exercise) for number in NUMBER.findall(line)}
     for item in quiz.items(exercise):
         if item.kind == "numeric":
-            secret |= set(NUMBER.findall(repr(quiz.variant(item, 0).answer)))
+            secret |= set(NUMBER.findall(repr(quiz.variant(item, exercise.seed).answer)))
     return secret
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -23,20 +24,21 @@ class Role(NamedTuple):
     allows: frozenset[str] = frozenset()
 
 
+TERM = "term.toml"  # beside the sections: what changes from term to term
 HEADER = frozenset({"items", "stars", "minutes", "level", "goal"})
 FORBID = frozenset({"forbid"})
 ITEM = frozenset({"id", "points"})
-TAGS = frozenset({"items", "level", "goal"})
+TAGS = frozenset({"items", "level", "goal", "objective", "stars"})
 ROLES: Mapping[str, Role] = {
-    "exercise": Role("markdown", HEADER, FORBID),
-    "quiz": Role("markdown", HEADER),
+    "exercise": Role("markdown", HEADER, FORBID | {"objective"}),
+    "quiz": Role("markdown", HEADER, frozenset({"objective"})),
     "": Role("code markdown"),
     "solution": Role(),
     "check": Role(),
     "hidden": Role(needs=frozenset({"aspect", "points"})),
     "mistake": Role(needs=frozenset({"of", "fails"})),
     "alternative": Role(needs=frozenset({"of"})),
-    "setup": Role(),
+    "setup": Role(allows=frozenset({"of"})),
     "choice": Role("markdown", ITEM, TAGS),
     "numeric": Role("markdown", ITEM, TAGS | {"rtol"}),
     "text": Role("markdown", ITEM, TAGS),
@@ -111,6 +113,7 @@ class Exercise:
 
     path: Path
     cells: tuple[Cell, ...]
+    seed: int = 0  # draws the variants of its questions in this term
 
     @property
     def section(self) -> str:
@@ -213,12 +216,29 @@ def read_exercise(path: Path) -> Exercise:
         _read_cell(path, number, line, raw)
         for number, (line, raw) in enumerate(zip(lines, notebook.cells, strict=True), 1)
     )
-    exercise = Exercise(path, cells)
+    exercise = Exercise(path, cells, read_seed(path.parent.parent))
     _check_header(exercise)
     _check_solutions(exercise)
     _check_aspects(exercise)
     _check_variants(exercise)
     return exercise
+
+
+def read_seed(solutions: Path) -> int:
+    """The number that draws this term's variants of all questions; 0 where none is written."""
+    path = solutions / TERM
+    if not path.is_file():
+        return 0
+    try:
+        seed = tomllib.loads(path.read_text(encoding="utf-8"))["seed"]
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        seed = error
+    if type(seed) is not int or seed < 0:
+        raise AuthorError(
+            str(path), repr(seed), "one line: seed = a whole number, 0 or above",
+            "python -m autograder build --seed 1 writes it",
+        )  # fmt: skip
+    return seed
 
 
 def _read_cell(path: Path, number: int, line: int, raw: Any) -> Cell:

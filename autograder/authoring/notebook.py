@@ -26,8 +26,8 @@ COLLABORATORS = ""
 ANY_OUTPUT = {"tags": ["nbval-ignore-output"]}
 
 
-def render(exercise: Exercise, seed: int = 0) -> NotebookNode:
-    """The whole notebook, solutions and hidden checks in it. The seed draws the quiz variants."""
+def render(exercise: Exercise) -> NotebookNode:
+    """The whole notebook, solutions and hidden checks in it, with this term's questions."""
     items = {item.cell: item for item in quiz.items(exercise)}
     cells = [_prompt(exercise), _names(exercise)]
     counts: dict[str, int] = {}
@@ -36,7 +36,7 @@ def render(exercise: Exercise, seed: int = 0) -> NotebookNode:
             continue
         if cell in items:
             number = [*items].index(cell) + 1
-            cells += _question(exercise, quiz.variant(items[cell], seed), number)
+            cells += question(exercise, quiz.variant(items[cell], exercise.seed), number)
         elif cell.role == "hidden":
             cells.append(_hidden(exercise, cell))
         elif cell.role == "solution":
@@ -166,7 +166,8 @@ def _with_reference(source: str, exercise: Exercise) -> str:
     return "\n".join(lines)
 
 
-def _question(exercise: Exercise, drawn: quiz.Variant, number: int) -> list[NotebookNode]:
+def question(exercise: Exercise, drawn: quiz.Variant, number: int) -> list[NotebookNode]:
+    """The cells of one question: prompt, answer, a look at its form, the check."""
     item = drawn.item
     unit = "point" if item.points == 1 else "points"
     heading = f"### Question {number} ({item.points} {unit})"

@@ -100,10 +100,9 @@ class Variant:
 def items(exercise: Exercise) -> tuple[Item, ...]:
     """The questions of a file, each with the key and the evidence that follow it."""
     found: list[Item] = []
-    setup = tuple(exercise.of("setup"))
     for cell in exercise.cells:
         if cell.role in KINDS:
-            found.append(replace(_read(cell), setup=setup))
+            found.append(replace(_read(cell), setup=_setup_for(cell, exercise)))
         elif cell.role in ("key", "evidence"):
             if not found:
                 raise cell.error(f"{cell.role} before any question", "the question first")
@@ -126,6 +125,13 @@ def items(exercise: Exercise) -> tuple[Item, ...]:
                 "an id that is no name of the file's code",
             )
     return tuple(found)
+
+
+def _setup_for(question: Cell, exercise: Exercise) -> tuple[Cell, ...]:
+    """The setup cells of a question: those for all, and those that name it."""
+    named = question.options["id"]
+    cells = ((cell, str(cell.options.get("of", "")).split()) for cell in exercise.of("setup"))
+    return tuple(cell for cell, of in cells if not of or named in of)
 
 
 def variant(item: Item, seed: int) -> Variant:

@@ -55,7 +55,7 @@ class Outcome:
     fair: bool = True
 
 
-def attempts(exercise: Exercise, notebook: NotebookNode, seed: int = 0) -> list[Attempt]:
+def attempts(exercise: Exercise, notebook: NotebookNode) -> list[Attempt]:
     """The reference, the stub, and every alternative and mistake that the file knows of."""
     stubs = {cell.id: stub(cell.source) for cell in notebook.cells if is_solution(cell)}
     found = [Attempt("reference"), Attempt("stub", "", stubs)]
@@ -66,7 +66,7 @@ def attempts(exercise: Exercise, notebook: NotebookNode, seed: int = 0) -> list[
         fails, sentence = (cell.fails, cell.sentence) if wrong else (frozenset(), "")
         found.append(Attempt(cell.role, cell.defines[-1], sources, fails, sentence))
     for item in quiz.items(exercise):
-        for answer, sentence in _wrong_answers(quiz.variant(item, seed)).items():
+        for answer, sentence in _wrong_answers(quiz.variant(item, exercise.seed)).items():
             sources = {cell_id(exercise, item.id): f"{item.variable} = {answer}"}
             name = f"{item.variable} = {answer}"
             found.append(Attempt("mistake", name, sources, frozenset({item.id}), sentence, True))

@@ -62,7 +62,12 @@ def track_activation_variance(
 # %% check
 variances = track_activation_variance(3, 50, 1 / 50, use_relu=False)
 expect.kind(variances, list, when="tracking three layers")
-expect.equal(len(variances), 3, when="counting the variances of three layers")
+expect.equal(
+    len(variances),
+    3,
+    when="counting the variances of three layers",
+    think="One variance for each layer, none for the input.",
+)
 # Behind one layer of 200 units the variance is 4 give or take a few percent.
 first = track_activation_variance(1, 200, 4 / 200, use_relu=False)[0]
 expect.between(
@@ -172,8 +177,18 @@ except NotImplementedError:
 
 # %% check
 curves = compare_with_relu(16, 4, n_samples=10)
-expect.equal(set(curves), {"1/n", "2/n"}, when="reading the keys of compare_with_relu")
-expect.equal([len(c) for c in curves.values()], [4, 4], when="comparing networks of four layers")
+expect.equal(
+    set(curves),
+    {"1/n", "2/n"},
+    when="reading the keys of compare_with_relu",
+    think="The keys are the names of the two variances, as in the docstring.",
+)
+expect.equal(
+    [len(c) for c in curves.values()],
+    [4, 4],
+    when="comparing networks of four layers",
+    think="Each curve has one value a layer.",
+)
 
 # %% hidden aspect="there is one variance a layer, the input's not among them" points=1
 for layers in (1, 7):

@@ -61,11 +61,24 @@ def collect_activations(model: nn.Module, x: Tensor) -> dict[str, Tensor]:
 
 
 # %% check
-model = nn.Sequential(nn.Linear(1, 1), nn.ReLU())
-nn.init.constant_(model[0].weight, 2.0)
-nn.init.zeros_(model[0].bias)
-collected = collect_activations(model, torch.tensor([[3.0], [-3.0]]))
-expect.equal(list(collected), ["1"], when="collecting from Linear, ReLU")
+from autograder import student_side
+
+
+@student_side
+def outputs_of_doubling(x):
+    model = nn.Sequential(nn.Linear(1, 1), nn.ReLU())
+    nn.init.constant_(model[0].weight, 2.0)
+    nn.init.zeros_(model[0].bias)
+    return collect_activations(model, x)
+
+
+collected = outputs_of_doubling(torch.tensor([[3.0], [-3.0]]))
+expect.equal(
+    list(collected),
+    ["1"],
+    when="collecting from Linear, ReLU",
+    think="Only activation modules, under the names that `named_modules()` gives them.",
+)
 expect.close(
     collected["1"],
     [[6.0], [0.0]],
@@ -93,8 +106,20 @@ def deep_network(depth: int, width: int, init: str) -> nn.Sequential:
 
 
 # %% check
-kinds = [type(layer).__name__ for layer in deep_network(2, 3, "he")]
-expect.equal(kinds, ["Linear", "ReLU"] * 2, when="building a network of depth 2")
+from autograder import student_side
+
+
+@student_side
+def kinds_of_layers():
+    return [type(layer).__name__ for layer in deep_network(2, 3, "he")]
+
+
+expect.equal(
+    kinds_of_layers(),
+    ["Linear", "ReLU"] * 2,
+    when="building a network of depth 2",
+    think="Each of its layers is two modules.",
+)
 
 
 # %% solution
@@ -116,8 +141,18 @@ def expected_moments(depth: int, init: str) -> list[float]:
 
 # %% check
 moments = second_moments({"a": torch.tensor([1.0, 3.0]), "b": torch.tensor([[2.0]])})
-expect.close(moments, [5.0, 4.0], when="taking the second moments of (1, 3) and of 2")
-expect.equal(len(expected_moments(4, "he")), 4, when="predicting four layers")
+expect.close(
+    moments,
+    [5.0, 4.0],
+    when="taking the second moments of (1, 3) and of 2",
+    think="The mean of the squares; no mean is taken away before.",
+)
+expect.equal(
+    len(expected_moments(4, "he")),
+    4,
+    when="predicting four layers",
+    think="One number for each layer, none for the input.",
+)
 
 
 # %% solution
