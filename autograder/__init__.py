@@ -2,6 +2,9 @@
 
 expect      assertions that teach; the one module that students' notebooks import
 datasets    MNIST, CIFAR-10 and two synthetic sets, small and real
+files       files appear whole or not at all
+forbidden   built-ins that an exercise may ask to do without
+randomness  seeds that can be moved
 results     what grading one aspect came to
 authoring/  exercise files -> notebooks (course, quiz, notebook, reference, build, check),
             and what they cover, practice, papers

@@ -1,15 +1,18 @@
 """The commands: python -m autograder --help."""
 
 import argparse
+import contextlib
 import os
 import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from autograder.authoring.course import AuthorError, read_course
+from autograder.files import write_whole
 
 EXAMPLES = """\
 examples:
@@ -146,32 +149,47 @@ def paper(arguments: argparse.Namespace) -> int:
 def demo(arguments: argparse.Namespace) -> int:
     from autograder.grading import demo as fabricated
     from autograder.grading import overview
+    from autograder.grading.grade import Grading, Options
+    from autograder.grading.report import summary
 
     root = _root(arguments)
-    folder = root / arguments.folder
-    handed, graded = fabricated.demo(
+    made = fabricated.fabricate_in(
         root,
-        folder,
+        root / arguments.folder,
         what=arguments.what,
         students=arguments.students,
         notebooks=arguments.notebooks,
         seed=arguments.seed,
     )
-    rows = fabricated.rows(handed, graded)
-    wrong = fabricated.agreement(handed, graded)
-    print(f"\n{overview.table(rows)}\n")
+    count, began, outcomes = len(made.handed), time.monotonic(), []
+    run: Iterable[Any]
+    print(f"{arguments.students} students handed in {count} notebooks of {made.section}.")
+    with contextlib.ExitStack() as stack:
+        if arguments.plain:
+            by, run = "nbgrader", fabricated.graded_plainly(made)
+        else:
+            options = Options(workers=os.cpu_count() or 1)
+            grading = stack.enter_context(Grading(made.folder, made.section, options))
+            by, run = f"our grader (isolation: {grading.isolation})", grading
+        print(f"Graded by {by}.", flush=True)
+        for done, outcome in enumerate(run, 1):
+            outcomes.append(outcome)
+            _draw_bar(done, count, began)
+    _erase_bar()
+    print(f"\n{summary(outcomes, time.monotonic() - began)}\n")
+    wrong = fabricated.disagreements(made, outcomes)
     for problem in wrong:
-        print(f"nbgrader and we disagree: {problem}")
+        print(f"Not the points that were known beforehand: {problem}")
     if not wrong:
-        print(f"nbgrader gave each of the {len(handed)} notebooks the points that we do.")
-    report = folder / "report.html"
+        print(f"Each of the {count} notebooks got the points that were known beforehand.")
+    report = made.folder / "report.html"
     overview.page(
         report,
         "A fabricated class",
-        rows,
-        fabricated.misunderstandings(handed),
-        [f"{len(handed)} notebooks, made up by `python -m autograder demo`, graded by nbgrader."],
-        fabricated.feedback_pages(handed),
+        fabricated.rows(outcomes),
+        fabricated.misunderstandings(made.handed),
+        [f"{count} notebooks, made up by `python -m autograder demo`, graded by {by}."],
+        fabricated.feedback_pages(made),
     )
     print(f"The report, with the feedback that each student reads: {report}")
     return 1 if wrong else 0
@@ -230,7 +248,7 @@ def grade(arguments: argparse.Namespace) -> int:
             if arguments.json == "-":
                 print(text, end="")
             else:
-                grading.write_whole(Path(arguments.json), text)
+                write_whole(Path(arguments.json), text)
     _erase_bar()
     print(summary(outcomes, time.monotonic() - began))
     return grading.exit_code(outcomes, run.stopped)
@@ -379,6 +397,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--students", type=_count, default=6, help="how many (default: 6)")
     sub.add_argument("--notebooks", type=_count, default=4, help="of one section (default: 4)")
     sub.add_argument("--seed", type=int, default=0, help="draws another class (default: 0)")
+    sub.add_argument("--plain", action="store_true", help="grade with nbgrader's own autograde")
     sub.add_argument("--folder", default="demo", help="where it is made (default: demo)")
     return parser
 

@@ -17,7 +17,7 @@ WRONG = "When looking:\n  wanted right,\n  got wrong.\nThink: why?"
 class FakePool:
     """Judges in no time, or in as much as FAKE_SECONDS says."""
 
-    isolation = "process"
+    isolation, why = "process", ""
 
     def __init__(self, **_: Any) -> None:
         self.judged = 0

@@ -33,6 +33,7 @@ from submissions import (  # noqa: F401
     honest,
     machinery,
     processes,
+    sly,
     structure,
 )
 from submissions.course import ASSIGNMENT, CANARIES, KNOWN, PORT, Handed

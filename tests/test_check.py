@@ -67,6 +67,18 @@ BREAKS = {
         "the reference passes every check",
         "wanted 1,",
     ),
+    "an attempt that uses what is forbidden": (
+        "return x.norm() / x.numel() ** 0.5",
+        "return x.flatten()[0] / torch.rms_norm(x, x.shape).flatten()[0]",
+        "no attempt uses what it forbids",
+        "alternative with_the_norm uses torch.rms_norm",
+    ),
+    "a forbidden built-in that does not exist": (
+        'forbid="rms_norm"',
+        'forbid="rms_nrom"',
+        "what it forbids is known",
+        "PyTorch has no 'rms_nrom'",
+    ),
     "an aspect without a mistake of its own": (
         'fails="x is left as it was"',
         'fails="x is left as it was; all dimensions count"',

@@ -70,7 +70,7 @@ MALFORMED = {
     "no title": ("# The root mean square", "The root", "a prompt without a title", "# Clip"),
     "no header": (
         '# %% exercise [markdown] items="" stars=1 minutes=10 level="apply" '
-        'goal="say what a student can do afterwards"',
+        'goal="say what a student can do afterwards" forbid="rms_norm"',
         "# %% [markdown]",
         "the role ''",
         "exercise or quiz",
@@ -78,6 +78,10 @@ MALFORMED = {
     "unknown level": ('level="apply"', 'level="aply"', "level='aply'", "'apply'? Or"),
     "odd stars": ("stars=1", "stars=4", "stars=4", "1, 2 or 3"),
     "odd minutes": ("minutes=10", 'minutes="ten"', "minutes='ten'", "whole minutes"),
+    "forbidden nothing": ('forbid="rms_norm"', 'forbid=" "', "forbid=' '", "names of built-ins"),
+    "forbidden numbers": ('forbid="rms_norm"', "forbid=3", "forbid=3", "names of built-ins"),
+    "forbidden code": ('"rms_norm"', '"F.rms_norm"', "the word 'F.rms_norm'", "names of built-ins"),
+    "forbidden twice": ('"rms_norm"', '"rms_norm rms_norm"', "'rms_norm' twice", "each name once"),
     "odd items": ('items=""', 'items="A4"', "items='A4'", "numbers of the inventory"),
     "code where prose belongs": ("exercise [markdown]", "exercise", "code cell", "[markdown]"),
     "prose where code belongs": ("# %% check\n", "# %% check [markdown]\n", "markdown", "a code"),
@@ -207,3 +211,9 @@ def test_any_text_in_a_given_cell_is_read_back_or_refused_by_its_author_error(te
         else:
             given_cells = [c.source for c in exercise.cells[1:]]
             assert "\n".join(given_cells).split() == text.split() or "# %%" in text
+
+
+def test_only_an_exercise_forbids(quiz_file: Path) -> None:
+    edit(quiz_file, "stars=1", 'stars=1 forbid="mean"')
+    with pytest.raises(AuthorError, match="the option 'forbid'"):
+        read_exercise(quiz_file)

@@ -55,19 +55,6 @@ def _each_cell(exercise: Exercise, is_wrong: Callable[[int], bool]) -> Attempt:
     return demo.merge(chosen)
 
 
-def hand_in(root: Path, student: str, exercise: Exercise, attempt: Attempt) -> None:
-    """Write into the released notebook what the attempt says."""
-    notebook = nbformat.read(root / "release" / f"{exercise.id}.ipynb", as_version=4)
-    whole = {c.id: c.source for c in render(exercise).cells if reference.is_solution(c)}
-    sources = whole | dict(attempt.sources or {})
-    for cell in notebook.cells:
-        if cell.id in sources:
-            cell.source = solved(sources[cell.id])
-    path = root / "submitted" / student / f"{exercise.id}.ipynb"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, path)
-
-
 @pytest.fixture
 def term(tmp_path: Path) -> Path:
     """The committed course in a folder of its own, as an instructor has it at the term's start."""
@@ -82,7 +69,7 @@ def test_nbgrader_gives_the_points_that_we_give(
 ) -> None:
     gradebook.generate(term, SECTION)
     for exercise in EXERCISES:
-        hand_in(term, "ada", exercise, work(exercise))
+        demo.hand_in(term, "ada", exercise, work(exercise))
     points = gradebook.grade_plainly(term, SECTION, "ada")
     for exercise in EXERCISES:
         outcomes = reference.run(render(exercise), work(exercise))
@@ -131,7 +118,7 @@ def test_the_readme_s_nbgrader_commands_work_as_typed(term: Path) -> None:
 
     nbgrader("generate_assignment", SECTION)
     mistake = reference.attempts(exercise, render(exercise))[-1]
-    hand_in(term, "ada", exercise, mistake)
+    demo.hand_in(term, "ada", exercise, mistake)
     nbgrader("autograde", SECTION)
     nbgrader("generate_feedback", SECTION)
     nbgrader("export")
@@ -153,7 +140,7 @@ def small_notebook(term: Path, source: str) -> Exercise:
     gradebook.generate(term, SECTION)
     cell = next(c for c in render(exercise).cells if reference.is_solution(c))
     code = f"{solved(cell.source)}\n{source}"
-    hand_in(term, "ada", exercise, Attempt("mixed", "", {cell.id: code}))
+    demo.hand_in(term, "ada", exercise, Attempt("mixed", "", {cell.id: code}))
     return exercise
 
 

@@ -210,3 +210,15 @@ def test_in_jupyter_a_stub_and_a_mistake_speak_without_a_traceback(exercise_file
         said.append("\n".join(output.traceback))
     assert said[0] == "Not attempted yet: `rms` is not written yet."
     assert said[1].startswith("When taking the root mean square of 3 and -4:\n  wanted 3.53553,")
+
+
+def test_what_is_forbidden_is_said_and_written_where_grading_looks(exercise_file: Path) -> None:
+    edit(exercise_file, 'forbid="rms_norm"', 'forbid="rms_norm layer_norm std"')
+    notebook = render(read_exercise(exercise_file))
+    assert notebook.metadata.autograder == {"forbid": ["rms_norm", "layer_norm", "std"]}
+    said = "*Do without PyTorch's `rms_norm`, `layer_norm` and `std`: a solution that calls them"
+    assert notebook.cells[0].source.endswith(f"{said} earns no points.*")
+    edit(exercise_file, ' forbid="rms_norm layer_norm std"', "")
+    notebook = render(read_exercise(exercise_file))
+    assert "autograder" not in notebook.metadata
+    assert "Do without" not in notebook.cells[0].source

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 
 from autograder.authoring import reference
-from autograder.authoring.course import Exercise, bound, read_course
+from autograder.authoring.course import bound, read_exercise
 from autograder.authoring.notebook import render, solved
 from autograder.results import Result
-from autograder.sealed import Limits, Step, Verdict
+from autograder.sealed import Step, Verdict, shown
 from autograder.sealed.pool import Pool
 
 SETUP = "import torch, numpy as np, torch.nn as nn, torch.nn.functional as F, inspect"
 PASS, FAIL, PERSON = True, False, None
-EXERCISES = read_course(Path(__file__).parent.parent / "solutions").exercises
+FILES = sorted((Path(__file__).parent.parent / "solutions").glob("*/*.py"))
 
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
-    with Pool(workers=1, limits=Limits(cell=10, total=60)) as started:
+    with Pool(workers=1) as started:  # with time enough for a busy machine
         yield started
 
 
@@ -340,19 +340,21 @@ def steps_of(exercise_notebook: object, attempt: reference.Attempt) -> list[Step
     return steps
 
 
-@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.id)
-def test_every_attempt_is_judged_as_in_one_process(pool: Pool, exercise: Exercise) -> None:
+# Read in the test, so that a file that cannot be read fails by itself.
+@pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_every_attempt_is_judged_as_in_one_process(pool: Pool, path: Path) -> None:
     """What comes out in one process is a promise of each attempt, and tested as that.
 
     A mistake is judged by the aspects that it fails: references pass the others sealed.
     """
+    exercise = read_exercise(path)
     rendered = render(exercise)
     for attempt in reference.attempts(exercise, rendered):
         part = reference.question(rendered, attempt) if attempt.told else rendered
         steps = steps_of(part, attempt)
         if attempt.kind == "mistake":
             steps = [s for s in steps if not s.points or s.aspect in attempt.fails]
-        got = pool.judge(steps, salt=3)
+        got = pool.judge(steps, salt=3, forbid=exercise.forbid)
         assert not got.problems, attempt
         for result in got.results:
             wanted = result.aspect not in attempt.fails and attempt.kind != "stub"
@@ -529,6 +531,27 @@ def test_outputs_are_kept_and_inactive(pool: Pool) -> None:
     assert "out" in verdict.outputs["magic"][0]["text"]
 
 
+def test_what_a_notebook_shows_has_an_end(pool: Pool) -> None:
+    show = "for _ in range(50): display(' ' * 99_000)\nprint('done')"
+    verdict = pool.judge([Step(f"cell-{n}", "extra", show) for n in range(8)], salt=0)
+    assert shown.size_of(verdict.outputs["cell-0"]) > 4_000_000
+    assert sum(map(shown.size_of, verdict.outputs.values())) < shown.ROOM + 10_000
+    assert "left out" in verdict.outputs["cell-7"][-1]["text"]
+
+
+def test_a_probe_brings_back_no_object(pool: Pool) -> None:
+    """It would be asked whether it holds the wanted value."""
+    check = (
+        "from autograder import student_side\n@student_side\ndef p(): return both()\n"
+        "assert 3 in p()"
+    )
+    says_yes = "class Yes:\n    def __contains__(self, x): return True\ndef both(): return Yes()"
+    result = outcome(pool, says_yes, check, "def both(): return [3, 4]")
+    assert result.passed is False
+    assert "object where a value belongs" in result.message
+    assert outcome(pool, "def both(): return [3, 4]", check).passed is True
+
+
 def test_a_figure_comes_as_its_description(pool: Pool) -> None:
     solution = (
         "import matplotlib.pyplot as plt\ndef draw(x, y):\n    fig, ax = plt.subplots()\n"
@@ -551,20 +574,76 @@ def test_what_is_forbidden_fails_and_is_reported(pool: Pool) -> None:
     verdict = pool.judge(notebook(cheat, check, right=right), salt=0, forbid=["batch_norm"])
     assert verdict.results[0].passed is False
     assert "do without" in verdict.results[0].message
-    assert "uses batch_norm" in verdict.problems[0]
+    assert "uses F.batch_norm" in verdict.problems[0]
     hidden = (
         "def norm(x): return getattr(torch, 'batch' + '_norm')(x, None, None, None, "
         "None, True, 0.1, 1e-5, False)"
     )
     verdict = pool.judge(notebook(hidden, check, right=right), salt=0, forbid=["batch_norm"])
     assert verdict.results[0].passed is False
-    assert "batch_norm may not be used" in verdict.results[0].message
-    compares = f"{right}\nF.batch_norm(torch.randn(4, 2), None, None, training=True)"
+    assert "`batch_norm` may not be used" in verdict.results[0].message
+    assert "called what is forbidden: `batch_norm` may not be used" in verdict.problems[0]
+    compares = f"F.batch_norm(torch.randn(4, 2), None, None, training=True)\n{right}"
     verdict = pool.judge(notebook(compares, check, right=right), salt=0, forbid=["batch_norm"])
     assert verdict.results[0].passed is True
     verdict = pool.judge(notebook(right, check), salt=0, forbid=["batch_norm"])
     assert verdict.results[0].passed is True
     assert not verdict.problems
+
+
+SEEDED = {
+    "a generator of torch's": "torch.randn(4, generator=torch.Generator().manual_seed(3))",
+    "a generator of NumPy's": "torch.tensor(np.random.default_rng(3).normal(size=4))",
+    "an old generator of NumPy's": "torch.tensor(np.random.RandomState(3).normal(size=4))",
+    "a generator of Python's": "torch.tensor([__import__('random').Random(3).random()])",
+}
+
+
+@pytest.mark.parametrize("drawn", SEEDED.values(), ids=SEEDED)
+def test_no_seed_of_a_check_can_be_foreseen(pool: Pool, drawn: str) -> None:
+    check = f"x = {drawn}\nassert torch.equal(double(x), 2 * x)"
+    cheat = f"known = 2 * ({drawn})\ndef double(x): return known"
+    assert outcome(pool, cheat, check, DOUBLE).passed is False
+    assert outcome(pool, DOUBLE, check).passed is True
+
+
+WAYS = {
+    "a module": "nn.BatchNorm1d(2, affine=False)(x)",
+    "an operator": "torch.ops.aten.native_batch_norm(x, *[None] * 4, True, 0.1, 1e-5)[0]",
+    "getattr": "getattr(F, 'batch_norm')(x, None, None, training=True)",
+    "importlib": (
+        "__import__('importlib').import_module('torch.nn.functional')"
+        ".batch_norm(x, None, None, training=True)"
+    ),
+    "a helper of another cell": "helper(x)",
+    "a text put together": "vars(F)['batch' + '_norm'](x, None, None, training=True)",
+    "a thread": (
+        "__import__('concurrent.futures').futures.ThreadPoolExecutor()"
+        ".submit(vars(F)['batch' + '_norm'], x, None, None, training=True).result()"
+    ),
+    "another norm": "F.instance_norm(x.T[None])[0].T",
+    "caught and tried again": "retried(x)",
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_no_way_to_a_forbidden_built_in_earns_points(pool: Pool, way: str) -> None:
+    right = "def norm(x): return (x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt()"
+    check = (
+        "x = torch.randn(5, 2)\n"
+        "assert torch.allclose(norm(x), F.batch_norm(x, None, None, training=True), atol=1e-5)"
+    )
+    helpers = (
+        "def helper(x): return F.batch_norm(x, None, None, training=True)\n"
+        "def retried(x):\n    for _ in range(3):\n        try: return helper(x)\n"
+        "        except Exception: pass"
+    )
+    steps = notebook(f"def norm(x): return {way}", check, right=right)
+    steps.insert(1, Step("helpers", "extra", helpers))
+    verdict = pool.judge(steps, salt=0, forbid=["batch_norm"])
+    assert verdict.results[0].passed is False
+    assert "this exercise" in verdict.results[0].message
+    assert verdict.problems
 
 
 def test_files_lie_beside_the_notebook(pool: Pool) -> None:

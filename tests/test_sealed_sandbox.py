@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import threading
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.sealed import Limits, Step, sandbox
+from autograder.sealed import Limits, Step, kernel, sandbox, syscalls
 from autograder.sealed.pool import NoSandbox, Pool
 
 LIMITS = Limits(cell=6, total=40, memory=1 << 30, processes=40, disk=32 << 20)
@@ -81,7 +82,7 @@ def test_no_abstract_socket_leads_out(pool: Pool) -> None:
 def test_no_file_of_the_course_is_there(pool: Pool) -> None:
     here = Path(__file__).resolve()
     for path in (here, here.parent.parent / "solutions", Path.home(), Path("/etc/shadow")):
-        if str(path) in (os.path.commonpath([path, p]) for p in sandbox._python_folders()):
+        if str(path) in (os.path.commonpath([path, p]) for p in sandbox.python_folders()):
             continue
         assert "No such file" in said(pool, f"import os\nprint(os.stat({str(path)!r}))"), path
 
@@ -138,7 +139,7 @@ def test_no_other_process_is_seen(pool: Pool) -> None:
     code = (
         "import os\nprint(sorted(int(p) for p in os.listdir('/proc') if p.isdigit()), os.getppid())"
     )
-    assert said(pool, code) == "[1, 2] 1"
+    assert said(pool, code) == "[1, 2] 0"
 
 
 def test_there_are_no_privileges(pool: Pool) -> None:
@@ -166,8 +167,8 @@ for attempt in (lambda: os.setuid(0), lambda: os.chroot('/job'), lambda: open('/
 
 
 def test_the_filter_is_whole_for_each_machine() -> None:
-    for machine in sandbox._MACHINES:
-        code = sandbox._filter_code(machine)
+    for machine in syscalls.MACHINES:
+        code = syscalls.program(machine)
         assert len(code) % 8 == 0
         assert len(code) // 8 < 256
 
@@ -382,12 +383,13 @@ def test_the_weaker_kinds_of_isolation_judge_as_well() -> None:
 
 def test_a_server_that_dies_is_started_anew() -> None:
     with Pool(workers=1) as mortal:
-        assert mortal._students
-        mortal._students.process.kill()
         steps = [Step("a", "extra", "print(1)")]
+        assert mortal._server
+        mortal._server.process.kill()
         assert mortal.judge(steps, 0).outputs["a"][0]["text"] == "1\n"
-        assert mortal._judges
-        mortal._judges.process.kill()
+        for inner in list(kernel.descendants(mortal._server.process.pid)):  # one of its parts
+            with contextlib.suppress(OSError):
+                os.kill(inner, signal.SIGKILL)
         assert mortal.judge(steps, 0).outputs["a"][0]["text"] == "1\n"
 
 
@@ -407,13 +409,108 @@ def test_nothing_is_left_of_a_pool() -> None:
     before = set(os.listdir("/tmp"))
     with Pool(workers=1) as gone:
         gone.judge([Step("a", "extra", "print(1)")], 0)
-        assert gone._students
-        assert gone._judges
-        pids = [gone._students.process.pid, gone._judges.process.pid]
-        pids += [p for one in pids for p in sandbox.descendants(one)]
+        assert gone._server
+        pid = gone._server.process.pid
+        pids = [pid, *kernel.descendants(pid)]
     end = time.monotonic() + 5
     while [pid for pid in pids if alive(pid)] and time.monotonic() < end:
         time.sleep(0.05)
     assert not [pid for pid in pids if alive(pid)]
-    left = {n for n in set(os.listdir("/tmp")) - before if n.startswith(("student", "judge"))}
+    left = {n for n in set(os.listdir("/tmp")) - before if n.startswith(("student", "graded"))}
     assert not left
+
+
+def test_where_only_the_outer_wall_can_be_had_each_process_gets_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without namespaces inside of bubblewrap: as safe, and slower."""
+
+    def none_inside(*_: object) -> None:
+        raise NoSandbox("no namespaces here")
+
+    monkeypatch.setattr("autograder.sealed.pool.Server", none_inside)
+    with Pool("sandbox", workers=1, limits=LIMITS) as slow:
+        assert slow.isolation == "sandbox"
+        assert slow.why == "torch is loaded each time, since no namespaces here"
+        code = (
+            "import os, pathlib, socket\n"
+            "print(os.getuid(), [p for p in os.listdir('/proc') if p.isdigit()])\n"
+            "for folder in ('/usr', '/sealed', '/dev', '', '/job', '/tmp', '/dev/shm'):\n"
+            "    path = folder + '/x'\n"
+            "    try: pathlib.Path(path).touch()\n"
+            "    except OSError: continue\n"
+            "    print(path)\n"
+            "for kind in (socket.AF_INET, socket.AF_NETLINK):\n"
+            "    try: socket.socket(kind)\n"
+            "    except OSError as error: print(error.strerror)\n"
+            f"print(os.path.exists({str(Path(__file__))!r}), 'SECRET' in os.environ)\n"
+        )
+        told = said(slow, code)
+        wanted = {"/job/x", "/tmp/x", "/dev/shm/x"} - (
+            {"/tmp/x"} if "/tmp/x" not in told else set()
+        )
+        assert {line for line in told.splitlines() if line.startswith("/")} == wanted
+        assert told.count("Operation not permitted") == 2
+        assert told.endswith("False False")
+        assert not told.startswith("0 ")
+        first, second = graded(slow, "import os; os.kill(os.getpid(), 9)")
+        assert first[0] is False
+        assert "SIGKILL" in first[1]
+        assert second[0] is True
+        first, second = graded(slow, "while True: pass")
+        assert (first[0], second[0]) == (False, True)
+
+
+def test_without_a_server_that_forks_judging_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS and Windows, as far as this system can tell."""
+    monkeypatch.setattr("autograder.sealed.pool.LINUX", False)
+    for module in (os, signal):
+        for name in ("pidfd_open", "pidfd_send_signal"):
+            monkeypatch.delattr(module, name, raising=False)
+    monkeypatch.setattr(sandbox, "why_not", lambda: "it needs Linux")
+    with Pool(workers=1, limits=LIMITS) as plain:
+        assert (plain.isolation, plain.why) == ("process", "it needs Linux")
+        first, second = graded(plain, "import os; os._exit(3)")
+        assert (first[0], second[0]) == (False, True)
+        assert "exit code 3" in first[1]
+        first, second = graded(plain, "import os, time\nif os.fork() == 0: time.sleep(100)")
+        assert (first[0], second[0]) == (True, True)
+
+
+def test_a_course_among_the_libraries_is_hidden(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "course").mkdir()
+    (tmp_path / "course/key.txt").write_text("CANARY")
+    (tmp_path / "library.txt").write_text("seen")
+    folders = [*sandbox.python_folders(), str(tmp_path)]
+    monkeypatch.setattr(sandbox, "python_folders", lambda: folders)
+    code = (
+        f"import os\nprint(open({str(tmp_path / 'library.txt')!r}).read(), "
+        f"os.listdir({str(tmp_path / 'course')!r}))"
+    )
+    with Pool("sandbox", workers=1, limits=LIMITS, hidden=[tmp_path / "course"]) as careful:
+        assert said(careful, code) == "seen []"
+
+
+def test_a_submission_keeps_to_its_core(pool: Pool) -> None:
+    """Or many processes of one would take the neighbour's time."""
+    code = "import os\nprint(len(os.sched_getaffinity(0)))\nos.sched_setaffinity(0, range(64))"
+    told = said(pool, code)
+    assert told.startswith("1")
+    assert "not permitted" in told
+
+
+def test_open_files_are_counted(pool: Pool) -> None:
+    """What waits in the buffers of sockets is nobody's memory."""
+    flood = (
+        "import os, socket, time\nkept = []\n"
+        "for _ in range(30):\n    if os.fork() == 0: break\n"
+        "try:\n    while True: kept += socket.socketpair()\n"
+        "except OSError: pass\ntime.sleep(4)"
+    )
+    first, second = graded(pool, flood)
+    assert first[0] is False
+    assert "files open" in first[1]
+    assert second[0] is True

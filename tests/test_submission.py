@@ -270,3 +270,41 @@ def test_what_students_wrote_survives_any_editing(
 
 def _is_solution(cell: dict[str, Any]) -> bool:
     return bool(cell["metadata"].get("nbgrader", {}).get("solution"))
+
+
+VISIBLE = "bn_visible-names"
+
+
+@pytest.mark.parametrize(
+    ("cell", "needed"),
+    [
+        ("print(y.mean())", True),
+        ("def look():\n    return rm + 1\nlook()", True),
+        ("[y for _ in range(3)]", True),
+        ("def again(x, y):\n    return x + y", False),
+        ("y = 3\nprint(y)", False),
+        ("print(1", False),
+        ("y" * 10_000, False),
+    ],
+)
+def test_names_of_a_visible_check_are_there_for_the_cells_below(
+    cell: str, needed: bool, tmp_path: Path, template: Template
+) -> None:
+    handed = Handed(course.write(tmp_path))
+    handed.insert(cell, after="bn_visible")
+    steps = read(handed, template).steps
+    ids = [s.id for s in steps]
+    assert (VISIBLE in ids) is needed
+    if needed:
+        assert ids[ids.index("bn_visible") + 1] == VISIBLE
+        added = steps[ids.index(VISIBLE)]
+        assert (added.kind, added.source) == ("extra", course.BN_VIS)
+        assert course.HIDDEN not in own(read(handed, template))
+
+
+def test_names_of_a_visible_check_are_not_there_above_it(
+    tmp_path: Path, template: Template
+) -> None:
+    handed = Handed(course.write(tmp_path))
+    handed.insert("print(y)", before="bn")
+    assert VISIBLE not in [s.id for s in read(handed, template).steps]

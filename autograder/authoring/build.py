@@ -15,6 +15,7 @@ from traitlets.config import Config
 from autograder.authoring import reference
 from autograder.authoring.course import TERM, AuthorError, Exercise, read_course
 from autograder.authoring.notebook import render, stub
+from autograder.files import write_whole
 
 # nbgrader tells of every cell it touches; what a person has to know is an error or a result.
 QUIET = logging.getLogger("autograder.nbgrader")
@@ -50,7 +51,7 @@ def build(root: Path, what: str | None = None) -> list[Path]:
     written = []
     for exercise, notebook in notebooks.items():
         path = root / "source" / f"{exercise.id}.ipynb"
-        _write(path, text_of(notebook))
+        write_whole(path, text_of(notebook))
         written.append(path)
     if not what:
         _remove_strangers(root, course.exercises)
@@ -64,6 +65,10 @@ def text_of(notebook: nbformat.NotebookNode) -> str:
     """The notebook as it stands on disk: the same bytes for the same notebook."""
     nbformat.validate(notebook)
     return f"{nbformat.writes(notebook)}\n"
+
+
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
 
 
 def release(root: Path, section: str) -> list[Path]:
@@ -97,15 +102,6 @@ def _refuse_a_broken_reference(exercise: Exercise, notebook: nbformat.NotebookNo
                 "a reference that passes every check of its file",
                 f"python {exercise.path} runs it",
             )
-
-
-def _write(path: Path, text: str) -> None:
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def _remove_strangers(root: Path, exercises: Iterable[Exercise], section: str = "") -> None:

@@ -16,10 +16,11 @@ from typing import Any
 import nbformat
 from nbgrader.utils import compute_checksum
 
+from autograder import forbidden
 from autograder.authoring import quiz, reference
 from autograder.authoring.build import text_of
 from autograder.authoring.course import AuthorError, Cell, Exercise, read_exercise
-from autograder.authoring.notebook import render, stub
+from autograder.authoring.notebook import render, solved, stub
 
 MISTAKES, ALTERNATIVES = 5, 2  # at least, per code exercise
 SECONDS = 20  # for one run of a graded notebook
@@ -69,6 +70,7 @@ def check_file(path: Path) -> list[Promise]:
         notebook = render(exercise)
         return [
             *check_attempts(exercise, notebook),
+            *check_forbidden(exercise, notebook),
             *check_coverage(exercise),
             *check_quiz(exercise),
             *check_generated(exercise, notebook),
@@ -81,17 +83,19 @@ def check_file(path: Path) -> list[Promise]:
 def check_attempts(exercise: Exercise, notebook: nbformat.NotebookNode) -> Iterator[Promise]:
     """The reference passes, the stub does not, and the other attempts do as they say."""
     promise = partial(_promise, exercise)
-    began = time.monotonic()
-    reference.run(notebook)
-    took = time.monotonic() - began
-    slow = [] if took <= SECONDS else [f"it took {took:.0f} s"]
-    yield promise(f"a graded run takes at most {SECONDS} s", slow)
     for attempt in reference.attempts(exercise, notebook):
         problems: dict[str, None] = {}
         part = reference.question(notebook, attempt) if attempt.told else notebook
-        for salt in SALTS:
+        clocks = time.monotonic, time.process_time
+        began = [clock() for clock in clocks]
+        for number, salt in enumerate(SALTS):
             outcomes = reference.run(part, attempt, salt)
             problems |= dict.fromkeys(_problems(attempt, outcomes))
+            if attempt.kind == "reference" and not number:
+                # On a busy machine a run takes longer than its own work does.
+                took = min(clock() - start for clock, start in zip(clocks, began, strict=True))
+                slow = [] if took <= SECONDS else [f"it took {took:.0f} s"]
+                yield promise(f"a graded run takes at most {SECONDS} s", slow)
             if attempt.kind == "stub" or attempt.told:
                 break
         texts = {
@@ -101,6 +105,26 @@ def check_attempts(exercise: Exercise, notebook: nbformat.NotebookNode) -> Itera
             "mistake": f"{attempt} fails what it says, and that alone",
         }
         yield promise(texts[attempt.kind], problems)
+
+
+def check_forbidden(exercise: Exercise, notebook: nbformat.NotebookNode) -> Iterator[Promise]:
+    """What is forbidden exists, and no attempt of the file uses it."""
+    if not exercise.forbid:
+        return
+    unknown = [f"PyTorch has no {word!r}" for word in forbidden.unknown(exercise.forbid)]
+    yield _promise(exercise, "what it forbids is known", unknown)
+    wanted = [name for cell in exercise.of("solution") for name in cell.defines]
+    problems = []
+    for attempt in reference.attempts(exercise, notebook):
+        sources = attempt.sources or {}
+        cells = [
+            ast.parse(sources.get(cell.id, solved(cell.source)))
+            for cell in notebook.cells
+            if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade")
+        ]
+        used = forbidden.uses(cells, wanted, exercise.forbid)
+        problems += [f"{attempt} uses {word}" for word in used]
+    yield _promise(exercise, "no attempt uses what it forbids", problems)
 
 
 def check_coverage(exercise: Exercise) -> Iterator[Promise]:

@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jupytext
-
 LEVELS = ("remember", "understand", "apply", "analyze", "evaluate", "create")
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 EXERCISE_FILE = "[0-9][0-9]_*.py"
@@ -28,10 +26,11 @@ class Role(NamedTuple):
 
 TERM = "term.toml"  # beside the sections: what changes from term to term
 HEADER = frozenset({"items", "stars", "minutes", "level", "goal"})
+FORBID = frozenset({"forbid"})
 ITEM = frozenset({"id", "points"})
 TAGS = frozenset({"items", "level", "goal", "objective", "stars"})
 ROLES: Mapping[str, Role] = {
-    "exercise": Role("markdown", HEADER, frozenset({"objective"})),
+    "exercise": Role("markdown", HEADER, FORBID | {"objective"}),
     "quiz": Role("markdown", HEADER, frozenset({"objective"})),
     "": Role("code markdown"),
     "solution": Role(),
@@ -142,6 +141,11 @@ class Exercise:
         numbers = [n for cell in self.cells for n in _numbers(cell)]
         return tuple(dict.fromkeys(numbers))
 
+    @property
+    def forbid(self) -> tuple[str, ...]:
+        """The built-ins that would do the work of the exercise."""
+        return tuple(str(self.header.options.get("forbid", "")).split())
+
     def of(self, *roles: str, kind: str = "code") -> list[Cell]:
         return [c for c in self.cells if c.role in roles and c.kind == kind]
 
@@ -197,6 +201,8 @@ def read_course(solutions: Path) -> Course:
 
 def read_exercise(path: Path) -> Exercise:
     """Read one exercise file and refuse what is malformed."""
+    import jupytext  # half a second that a help text can do without
+
     text = path.read_text(encoding="utf-8")
     lines = [n for n, line in enumerate(text.splitlines(), 1) if line.startswith("# %%")]
     notebook = jupytext.reads(text, fmt="py:percent")
@@ -282,6 +288,23 @@ def _check_header(exercise: Exercise) -> None:
     minutes = header.options["minutes"]
     if type(minutes) is not int or minutes < 1:
         raise header.error(f"minutes={minutes!r}", "the whole minutes that a student needs")
+    _check_forbid(header)
+
+
+def _check_forbid(header: Cell) -> None:
+    if "forbid" not in header.options:
+        return
+    told = header.options["forbid"]
+    wanted = 'names of built-ins, in PyTorch\'s spelling for functions: forbid="batch_norm dropout"'
+    if not isinstance(told, str) or not told.split():
+        raise header.error(f"forbid={told!r}", wanted)
+    words = told.split()
+    for word in words:
+        # A name that says little would forbid much: `norm` is in layer_norm and in vector_norm.
+        if not re.fullmatch(r"[a-z][a-z0-9]+(_[a-z0-9]+)*", word):
+            raise header.error(f"forbid={told!r}, with the word {word!r}", wanted)
+        if words.count(word) > 1:
+            raise header.error(f"{word!r} twice in forbid={told!r}", "each name once")
 
 
 def _check_solutions(exercise: Exercise) -> None:

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import Counter
+from collections.abc import Sequence
 from hashlib import sha256
 from textwrap import indent
 from typing import Any
@@ -52,7 +53,9 @@ def render(exercise: Exercise) -> NotebookNode:
         raise exercise.header.error(
             f"two cells with the id {twins[0]!r}", "aspects and ids that differ in their letters"
         )
-    metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    metadata: dict[str, Any] = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    if exercise.forbid:
+        metadata["autograder"] = {"forbid": list(exercise.forbid)}
     notebook = new_notebook(cells=cells, metadata=metadata)
     notebook.nbformat_minor = 5
     return notebook
@@ -115,7 +118,16 @@ def _prompt(exercise: Exercise) -> NotebookNode:
     checked, by_hand = points(exercise)
     worth = f"{checked} points" + (f" and {by_hand} by a reader" if by_hand else "")
     facts = f"{stars} · about {options['minutes']} minutes · {worth} · goal: {options['goal']}"
-    return _cell(exercise, "prompt", f"{title}\n\n*{facts}*\n\n{prose.strip()}", kind="markdown")
+    text = f"{title}\n\n*{facts}*\n\n{prose.strip()}"
+    if exercise.forbid:
+        text += f"\n\n{_without(exercise.forbid)}"
+    return _cell(exercise, "prompt", text, kind="markdown")
+
+
+def _without(forbidden: Sequence[str]) -> str:
+    *others, last = (f"`{word}`" for word in forbidden)
+    named = f"{', '.join(others)} and {last}" if others else last
+    return f"*Do without PyTorch's {named}: a solution that calls them earns no points.*"
 
 
 def _names(exercise: Exercise) -> NotebookNode:

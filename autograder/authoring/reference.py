@@ -5,7 +5,6 @@ import contextlib
 import io
 import linecache
 import os
-import random
 import re
 import signal
 import sys
@@ -219,20 +218,11 @@ def _quiet() -> Iterator[None]:
 @contextlib.contextmanager
 def _salted(salt: int) -> Iterator[None]:
     """Move every seed that cells set, so that no check can depend on a lucky one."""
-    import numpy as np
-    import torch
+    from autograder.randomness import NUMPY_SEED, PYTHON_SEED, TORCH_SEED, mixed, moving
 
-    def moved(seed: Any) -> Any:
-        return (int(seed) + 1_000_003 * salt) % 2**32 if seed is not None else None
-
-    torch_seed, numpy_seed, generator = torch.manual_seed, np.random.seed, np.random.default_rng
-    with (
-        patch.object(torch, "manual_seed", lambda seed: torch_seed(moved(seed))),
-        patch.object(np.random, "seed", lambda seed=None: numpy_seed(moved(seed))),
-        patch.object(np.random, "default_rng", lambda seed=None: generator(moved(seed))),
-    ):
-        torch.manual_seed(0)
-        random.seed(moved(0))
+    with moving(lambda seed: None if seed is None else mixed(seed, salt)):
+        for set_seed in (TORCH_SEED, PYTHON_SEED, NUMPY_SEED):
+            set_seed(mixed(0, salt))
         yield
 
 

@@ -3,18 +3,18 @@
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import nbformat
-
 from autograder.authoring import reference
-from autograder.authoring.build import text_of
+from autograder.authoring.build import read_notebook, release, text_of
 from autograder.authoring.course import AuthorError, Exercise, read_course
 from autograder.authoring.notebook import render, solved
 from autograder.authoring.reference import Attempt
+from autograder.files import write_whole
 from autograder.grading import gradebook
+from autograder.grading.grade import Outcome
 from autograder.results import Result, total
 
 FIRST = "Ada Bela Chen Dario Edda Femi Grace Hiro Ines Jun Kofi Lena Mira Noor Omar Pia".split()
@@ -68,7 +68,16 @@ def merge(attempts: Iterable[Attempt]) -> Attempt:
     return Attempt("mixed", "", sources)
 
 
-def demo(
+@dataclass(frozen=True)
+class Class:
+    """A fabricated class in a folder of its own: what was handed in, and nothing graded yet."""
+
+    folder: Path
+    section: str
+    handed: tuple[Handed, ...]
+
+
+def fabricate_in(
     course: Path,
     folder: Path,
     *,
@@ -76,35 +85,47 @@ def demo(
     students: int = 6,
     notebooks: int = 4,
     seed: int = 0,
-    say: Callable[[str], None] = print,
-) -> tuple[list[Handed], Mapping[str, Mapping[str, float]]]:
-    """Fabricate a class in `folder`, let nbgrader grade it, and return what came of it."""
+) -> Class:
+    """Write the notebooks of a class, as they lie there when it has handed in."""
     exercises = _pick(read_course(course / "solutions").select(what), notebooks)
     section = exercises[0].section
     _empty(folder)
     for exercise in exercises:
-        _write(folder / "source" / f"{exercise.id}.ipynb", render(exercise))
-    say(f"{students} students hand in {len(exercises)} notebooks of {section} each.")
+        write_whole(folder / "source" / f"{exercise.id}.ipynb", text_of(render(exercise)))
+    release(folder, section)
     handed = fabricate(exercises, students, seed)
-    gradebook.generate(folder, section)
     for one in handed:
-        _hand_in(folder, one)
-    graded: dict[str, Mapping[str, float]] = {}
-    for number, student in enumerate(names(students), 1):
-        graded[student] = gradebook.grade_plainly(folder, section, student)
-        earned = sum(graded[student].values())
-        say(f"[{number}/{students}] {student}: {earned:g} points")
-    return handed, graded
+        hand_in(folder, one.student, one.exercise, merge(one.attempts))
+    return Class(folder, section, tuple(handed))
 
 
-def agreement(handed: Iterable[Handed], graded: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """The notebooks whose points in nbgrader's gradebook are not those of our own run."""
+def graded_plainly(made: Class) -> Iterator[Outcome]:
+    """What `nbgrader autograde` gives the class, by notebook."""
+    gradebook.generate(made.folder, made.section)
+    for student in dict.fromkeys(one.student for one in made.handed):
+        points = gradebook.grade_plainly(made.folder, made.section, student)
+        for one in made.handed:
+            if one.student == student:
+                name, of = one.exercise.path.stem, total(one.results)[1]
+                earned = sum(v for cell, v in points.items() if cell.startswith(f"{name}/"))
+                yield Outcome(student, name, "graded", earned, of)
+
+
+def disagreements(made: Class, outcomes: Iterable[Outcome]) -> list[str]:
+    """The notebooks that did not get the points that were known beforehand."""
+    found = {(o.student, o.notebook): o for o in outcomes}
     wrong = []
-    for one in handed:
-        points = _points_of(graded[one.student], one.exercise)
-        ours, _ = total(one.results)
-        if sum(points.values()) != ours:
-            wrong.append(f"{one.student}, {one.exercise.id}: {sum(points.values()):g}, not {ours}")
+    for one in made.handed:
+        outcome = found.get((one.student, one.exercise.path.stem))
+        known, _ = total(one.results)
+        earned = outcome.earned if outcome and not outcome.failed else None
+        if earned != known:
+            got = "no points" if earned is None else f"{earned:g}"
+            wrong.append(f"{one.student}, {one.exercise.id}: {got}, not {known}")
+        elif outcome and outcome.results:
+            passed = {r.aspect for r in outcome.results if r.passed}
+            odd = [r.aspect for r in one.results if r.passed is not (r.aspect in passed)]
+            wrong += [f"{one.student}, {one.exercise.id}: {aspect!r}" for aspect in odd]
     return wrong
 
 
@@ -113,23 +134,33 @@ def misunderstandings(handed: Iterable[Handed]) -> list[tuple[str, int]]:
     return Counter(s for one in handed for s in one.sentences).most_common()
 
 
-def rows(
-    handed: Iterable[Handed], graded: Mapping[str, Mapping[str, float]]
-) -> list[tuple[str, dict[str, tuple[float, float]]]]:
-    """By student and notebook: the points in the gradebook, and how many there are."""
+def rows(outcomes: Iterable[Outcome]) -> list[tuple[str, dict[str, tuple[float, float]]]]:
+    """By student and notebook: the points, and how many there are."""
     table: dict[str, dict[str, tuple[float, float]]] = {}
-    for one in handed:
-        earned = sum(_points_of(graded[one.student], one.exercise).values())
-        table.setdefault(one.student, {})[one.exercise.name] = (earned, total(one.results)[1])
+    for one in sorted(outcomes, key=lambda o: (o.student, o.notebook)):
+        table.setdefault(one.student, {})[one.notebook] = (one.earned, one.points)
     return list(table.items())
 
 
-def feedback_pages(handed: Iterable[Handed]) -> dict[tuple[str, str], str]:
+def feedback_pages(made: Class) -> dict[tuple[str, str], str]:
     """Where the feedback of each student and notebook lies, seen from the report."""
     return {
-        (one.student, one.exercise.name): f"feedback/{one.student}/{one.exercise.id}.html"
-        for one in handed
+        (one.student, one.exercise.path.stem): f"feedback/{one.student}/{one.exercise.id}.html"
+        for one in made.handed
     }
+
+
+def hand_in(root: Path, student: str, exercise: Exercise, attempt: Attempt) -> None:
+    """Write into the released notebook what an attempt says, and submit it."""
+    notebook = read_notebook(root / "release" / f"{exercise.id}.ipynb")
+    sources = {c.id: c.source for c in render(exercise).cells if reference.is_solution(c)}
+    sources |= dict(attempt.sources or {})
+    for cell in notebook.cells:
+        if cell.id in sources:
+            cell.source = solved(sources[cell.id])
+        elif cell.id.endswith("-names"):
+            cell.source = cell.source.replace('NAME = ""', f'NAME = "{student}"', 1)
+    write_whole(root / "submitted" / student / f"{exercise.id}.ipynb", text_of(notebook))
 
 
 def _draw_one(cell: str, known: Sequence[Attempt], draw: random.Random) -> Attempt:
@@ -163,27 +194,3 @@ def _empty(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     mark.write_text("Made by `python -m autograder demo`; made anew by the next one.\n", "utf-8")
-
-
-def _hand_in(folder: Path, handed: Handed) -> None:
-    exercise = handed.exercise
-    notebook = nbformat.read(folder / "release" / f"{exercise.id}.ipynb", as_version=4)
-    whole = render(exercise)
-    sources = {c.id: c.source for c in whole.cells if reference.is_solution(c)}
-    sources |= dict(merge(handed.attempts).sources or {})
-    for cell in notebook.cells:
-        if cell.id in sources:
-            cell.source = solved(sources[cell.id])
-        elif cell.id.endswith("-names"):
-            cell.source = cell.source.replace('NAME = ""', f'NAME = "{handed.student}"', 1)
-    _write(folder / "submitted" / handed.student / f"{exercise.id}.ipynb", notebook)
-
-
-def _write(path: Path, notebook: nbformat.NotebookNode) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text_of(notebook), encoding="utf-8")
-
-
-def _points_of(points: Mapping[str, float], exercise: Exercise) -> dict[str, float]:
-    notebook = f"{exercise.path.stem}/"
-    return {cell: score for cell, score in points.items() if cell.startswith(notebook)}

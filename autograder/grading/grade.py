@@ -8,11 +8,12 @@ and the next one takes up what has no key, or another.
 
 import contextlib
 import errno
-import itertools
 import json
+import mimetypes
 import os
 import queue
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.authoring.course import AuthorError
+from autograder.files import PARTIAL, write_whole
 from autograder.grading import report, submission
 from autograder.grading.gradebook import Book, GradebookError, Record, Released, released, timestamp
 from autograder.grading.submission import Submission, Template, Unreadable
@@ -31,12 +33,13 @@ from autograder.results import Result
 from autograder.sealed import Limits, Verdict
 from autograder.sealed.pool import Pool
 
-VERSION = 1  # of what is written; another number grades everything again
+VERSION = 2  # of what is written; another number grades everything again
 MAX_FILE = 32 << 20  # bytes of one file beside the notebook
 MAX_FILES = 200
 BATCH = 16  # notebooks in one transaction, at most
 MAX_FOLDER = 64 << 20  # bytes of all of them
 ENDS_THE_RUN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+ACTIVE = re.compile("html|xml|javascript|ecmascript")  # in the type of a file
 NBGRADER_FILES = ("timestamp.txt", "submission_secret.txt")
 
 
@@ -128,7 +131,10 @@ class Grading:
             return self
         options = self.options
         pool = self._make_pool(
-            isolation=options.isolation, workers=options.workers, limits=options.limits
+            isolation=options.isolation,
+            workers=options.workers,
+            limits=options.limits,
+            hidden=(self.root,),
         )
         # The pool loads torch in processes of its own; meanwhile there is the gradebook to open.
         # The pool starts in this thread: sandboxes end with the thread that made them.
@@ -141,6 +147,8 @@ class Grading:
                 pool.__exit__(None, None, None)
                 raise
         self.isolation = pool.isolation
+        if pool.why:
+            self.say(f"The isolation is {pool.isolation!r} here: {pool.why}.")
         return self
 
     def _open(self) -> None:
@@ -308,6 +316,7 @@ class Grading:
             for step in ("feedback", "autograded") if text else ():
                 self._put(step, task, name, text)
         if judged.standing is None:
+            self._put_files(task)
             text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True)
             self._put("autograded", task, f"{template.name}.ipynb", f"{text}\n")
         state = "missing" if read.missing else "unread" if read.problem else "graded"
@@ -339,32 +348,34 @@ class Grading:
     def _path(self, step: str, task: _Task) -> Path:
         return self._book.folder(step, task.student) / f"{task.template.name}.ipynb"
 
-    def _put(self, step: str, task: _Task, name: str, text: str) -> None:
+    def _put(self, step: str, task: _Task, name: str, data: str | bytes) -> None:
         """Write a file whole or not at all, and only if it is another than the one there."""
         path = self._book.folder(step, task.student) / name
-        data = text.encode()
-        with contextlib.suppress(OSError):
-            if path.read_bytes() == data:
-                return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._top(step) / f"{PARTIAL}{os.getpid()}-{next(_numbers)}"
+        # As nbgrader leaves them: what was graded is not for editing.
+        mode = 0o444 if step == "autograded" else 0o644
         try:
-            with partial.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            # As nbgrader leaves them: what was graded is not for editing.
-            partial.chmod(0o444 if step == "autograded" else 0o644)
-            partial.replace(path)
+            write_whole(path, data, room=self._top(step), mode=mode)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
             error.filename = str(path.relative_to(self.root))
             raise
 
+    def _put_files(self, task: _Task) -> None:
+        """Copy what lies beside the notebooks, as nbgrader does.
 
-PARTIAL = ".partial-"
-_numbers = itertools.count()
+        Not what a browser would run: formgrader serves these files to the instructor.
+        """
+        home = self._book.folder("autograded", task.student)
+        for name, data in {**_files_beside(task.folder), **self._files}.items():
+            if ACTIVE.search(mimetypes.guess_type(name)[0] or ""):
+                continue
+            path = home / name
+            for part in (*path.parents, path):  # what was a file may have become a folder
+                if part.is_relative_to(home) and part != home:
+                    if part.is_symlink() or (part != path and part.is_file()):
+                        part.unlink()
+                    elif part == path and part.is_dir():
+                        shutil.rmtree(part)
+            self._put("autograded", task, name, data)
 
 
 def as_json(grading: Grading, outcomes: Sequence[Outcome], seconds: float) -> str:
@@ -381,16 +392,6 @@ def as_json(grading: Grading, outcomes: Sequence[Outcome], seconds: float) -> st
         "submissions": [asdict(o) for o in ordered],
     }
     return json.dumps(run, indent=1, ensure_ascii=False) + "\n"
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(f".{path.name}{PARTIAL}{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def exit_code(outcomes: Iterable[Outcome], stopped: str) -> int:
@@ -586,9 +587,9 @@ def _salt(seed: int, template: Template) -> int:
 
 
 def _forbidden(template: Template) -> tuple[str, ...]:
-    """The built-ins that an exercise is about, and so forbids."""
-    for tool in ("autograder", "hardgrade"):
-        words = template.metadata.get(tool, {}).get("forbid", ())
+    """The built-ins that `source/` forbids; other tools may have written so under their name."""
+    for told in template.metadata.values():
+        words = told.get("forbid", ()) if isinstance(told, Mapping) else ()
         if words:
             return tuple(words.split() if isinstance(words, str) else words)
     return ()
@@ -604,6 +605,8 @@ def _sweep(top: Path) -> None:
 
 
 def _lives(process: str) -> bool:
+    if os.name == "nt":  # there the same call would end the process
+        return True
     try:
         os.kill(int(process), 0)
     except (ValueError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""The whole class at one look: a table for the terminal and a page for the browser."""
+"""The whole class at one look: a page for the browser; `report.summary` is for the terminal."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -23,19 +23,6 @@ td:last-child { white-space: nowrap; }
   .full { background: #1d4a30; } .part { background: #5a4a14; } .none { background: #5c2522; }
 }
 """
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The class as text: a line a student, a column a notebook."""
-    columns = _columns(rows)
-    width = max([len("student"), *(len(name) for name, _ in rows)])
-    short = {c: c[:16] for c in columns}
-    heads = "  ".join(f"{short[c]:>16}" for c in columns)
-    lines = [f"{'student':<{width}}  {heads}  {'all':>9}"]
-    for name, points in rows:
-        cells = "  ".join(f"{_of(points.get(c, (0, 0))):>16}" for c in columns)
-        lines.append(f"{name:<{width}}  {cells}  {_of(_sum(points)):>9}")
-    return "\n".join(lines)
 
 
 def page(

@@ -8,11 +8,13 @@ and the order of both. Nothing that its metadata says is believed; it only helps
 import ast
 import base64
 import binascii
+import contextlib
 import errno
 import json
 import os
 import re
 import stat
+import symtable
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -563,8 +565,8 @@ def _restored(slot: Slot, repairs: list[str]) -> Cell:
     return Cell(slot.cell_id, slot.kind, "" if own else slot.shown, slot, missing=True)
 
 
-def _steps(cells: Iterable[Cell]) -> Iterator[Step]:
-    for cell in cells:
+def _steps(cells: Sequence[Cell]) -> Iterator[Step]:
+    for number, cell in enumerate(cells):
         slot = cell.slot
         if cell.kind != "code":
             continue
@@ -575,6 +577,9 @@ def _steps(cells: Iterable[Cell]) -> Iterator[Step]:
             yield Step(slot.id, "given", slot.source)
         elif slot.role == "check":
             yield Step(slot.id, "check", slot.source, slot.points, slot.aspect)
+            # In Jupyter the names of a visible check are there for the cells below it.
+            if _mentions(cells[number + 1 :]) & set(_names(slot.shown)):
+                yield Step(f"{slot.id}-names", "extra", slot.shown)
         elif slot.role == "open":
             # Anybody may change it; what the checks need of it, they take from the course.
             yield Step(slot.id, "given", slot.source)
@@ -584,6 +589,27 @@ def _steps(cells: Iterable[Cell]) -> Iterator[Step]:
             yield Step(
                 slot.id, "solution", cell.source, defines=slot.defines, reference=slot.reference
             )
+
+
+def _mentions(cells: Iterable[Cell]) -> set[str]:
+    """The names that a student's own cells use without having given them a value."""
+    own = (c.source for c in cells if c.kind == "code" and not (c.slot and c.slot.locked))
+    found: set[str] = set()
+    for source in own:
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            left = [symtable.symtable(source, "<cell>", "exec")]
+            while left:
+                table = left.pop()
+                left += table.get_children()
+                top = table.get_type() == "module"
+                found |= {
+                    symbol.get_name()
+                    for symbol in table.get_symbols()
+                    if symbol.is_referenced()
+                    and not (symbol.is_assigned() or symbol.is_imported() if top else False)
+                    and (top or symbol.is_global())
+                }
+    return found
 
 
 def _ids(notebook: Template) -> Any:

@@ -5,9 +5,13 @@
 
 wire     bytes <-> plain data; strict, since a student may have written the bytes
 student  the program in the student's process: runs cells, answers requests
-judge    runs the trusted cells; the student's names are stand-ins there; gives the results
+judge    runs the trusted cells (text: cells, randomness: seeds); gives the results
+line     questions to the student's process and its answers (gradients, shown; job: what for)
+standins what the student's names are in the judge; shadows: what the reference does instead;
+         copies: what of a changed argument is taken over
 sandbox  the walls round the student's process, and what there is where none can be built
-pool     warm workers: a pristine process for each submission, from a server that has torch loaded
+server   a process that has torch loaded and forks pristine ones; service: a judge among them
+pool     warm workers: a judge and a student's process for each submission
 """
 
 from collections.abc import Mapping
@@ -17,6 +21,8 @@ from typing import Any
 from autograder.results import Result
 
 __all__ = ["Limits", "Step", "Verdict"]
+
+TRUSTED = ("given", "check")  # kinds of step whose text is ours
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """A process that has torch loaded and forks a fresh one for each submission, in milliseconds.
 
-It runs no code of a student's. On its socket it is asked for processes, one line of JSON each; it
-answers with the number and three descriptors: the new process's channel, a handle on its first
-process, and a pipe that says how it ended.
+There are two of them: one for students' processes, which runs no code and knows no text of the
+course's, and a child of it for judges, which has the trusted cells compiled. Each is asked for
+processes over a socket of its own; it answers with descriptors: the new process's channel, a pipe
+that says how it ended, a handle whose end is the end of all that it started, a handle on itself.
 """
 
 import contextlib
@@ -10,112 +11,199 @@ import gc
 import json
 import os
 import random
+import select
 import signal
 import socket
 import sys
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NoReturn
 
-from autograder.sealed import Limits, sandbox, wire
+from autograder.sealed import Limits, Step, kernel, walls
 
+ROLES = ("student", "judge")
 LINE = 4096
+AT_ONCE = 4  # huge pages that are made after one order
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is asked of a server."""
+    """What is asked of a server: a process for one of its slots, and what a judge will read."""
 
     slot: int
-    limits: Limits
+    steps: tuple[Step, ...] = ()
 
-    def line(self) -> bytes:
+    def body(self) -> bytes:
         return json.dumps(asdict(self)).encode()
 
+    @classmethod
+    def read(cls, body: bytes) -> "Order":
+        found = json.loads(body)
+        return cls(found["slot"], tuple(step_from(s) for s in found["steps"]))
 
-def main(role: str, fd: int, isolation: str) -> None:
+
+def step_from(found: dict[str, Any]) -> Step:
+    return Step(**{**found, "defines": tuple(found["defines"])})
+
+
+def main(fds: str, isolation: str, told: str) -> None:
     """Serve until the pool hangs up."""
-    control = socket.socket(fileno=fd)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limits = Limits(**json.loads(told))
+    nursery = walls.Nursery(limits) if isolation == "sandbox" else None
     sys.path.append("")  # files beside the notebook, after everything else
     sys.argv[:] = [""]
-    loaded = _load(role)
-    gc.collect()
-    gc.freeze()  # or the first collection in each child copies every page
-    control.sendall(b"ready\n")
-    while line := control.recv(LINE):
-        found = json.loads(line)
-        answer, fds = _start(
-            role, isolation, found["slot"], Limits(**found["limits"]), loaded, control
-        )
-        socket.send_fds(control, [json.dumps(answer).encode()], fds)
-        for one in fds:
-            os.close(one)
-        _bury()
+    from autograder.sealed import warm
+
+    shell = warm.load()
+    students, judges = (socket.socket(fileno=int(fd)) for fd in fds.split(","))
+    if os.fork() == 0:
+        kernel.prctl(kernel.PDEATHSIG, signal.SIGKILL)
+        students.close()
+        if nursery:
+            nursery.leave()
+        Server("judge", judges, limits, nursery, shell).run()
+    else:
+        judges.close()
+        Server("student", students, limits, nursery, shell).run()
+    os._exit(0)
 
 
-def _load(role: str) -> Any:
-    from autograder.sealed import student
+class Server:
+    """The loaded process, and what it knows of those that were forked from it."""
 
-    if role == "student":
-        return student.load()
-    import autograder.sealed.judge
+    def __init__(
+        self,
+        role: str,
+        control: socket.socket,
+        limits: Limits,
+        nursery: walls.Nursery | None,
+        shell: Any,
+    ) -> None:
+        self.role, self.control, self.limits = role, control, limits
+        self.nursery, self.shell = nursery, shell  # judges need no walls, but stay behind ours
+        self.children: dict[int, tuple[int, int, int]] = {}  # by handle: number, status, first
+        self.heap = kernel.heap()
 
-    autograder.sealed.judge.load()
-    return autograder.sealed.judge
+    def run(self) -> None:
+        from autograder.sealed.wire import Channel
 
+        channel = Channel(self.control)
+        self.control.sendall(b"ready\n")
+        while True:
+            control = self.control.fileno()
+            ready, _, _ = select.select([control, *self.children], [], [])
+            for handle in ready:
+                if handle != control:
+                    self._bury(handle)
+            if control in ready:
+                try:
+                    order = Order.read(channel.receive())
+                except EOFError:
+                    return
+                self._prepare(order.steps)
+                answer, fds = self._fork(order)
+                socket.send_fds(self.control, [json.dumps(answer).encode()], fds)
+                for one in fds:
+                    os.close(one)
+                self._tidy()
 
-def _start(
-    role: str, isolation: str, slot: int, limits: Limits, loaded: Any, control: socket.socket
-) -> tuple[dict[str, Any], list[int]]:
-    ours, theirs = socket.socketpair()
-    read, write = os.pipe()
-    try:
-        if role == "student":
-            pid = sandbox.fork(isolation, limits, slot, (theirs.fileno(), write))
-        else:
-            pid = os.fork()
-    except OSError as error:
-        for one in (read, write):
-            os.close(one)
-        ours.close()
+    def _prepare(self, steps: tuple[Step, ...]) -> None:
+        """Compile what is trusted, once for all judges."""
+        if steps:
+            from autograder.sealed import cells
+
+            for step in steps:
+                cells.prepare(step)
+            gc.freeze()
+
+    def _fork(self, order: Order) -> tuple[dict[str, Any], list[int]]:
+        ours, theirs = socket.socketpair()
+        read, write = os.pipe()
+        inside = None
+        try:
+            if self.role == "student" and self.nursery:
+                inside = self.nursery.fetch(order.slot)
+                pid = self.nursery.fork_into(inside)
+            else:
+                pid = os.fork()
+        except OSError as error:
+            for one in (read, write):
+                os.close(one)
+            ours.close()
+            theirs.close()
+            return {"error": str(error)}, []
+        if pid == 0:
+            self._be(order, theirs, write, inside)
         theirs.close()
-        return {"error": str(error)}, []
-    if pid == 0:
-        _be(role, theirs, loaded, (read, write, ours.fileno(), control.fileno()))
-    theirs.close()
-    os.close(write)
-    handle = os.pidfd_open(pid)
-    return {"pid": pid}, [ours.detach(), handle, read]
+        handle = os.pidfd_open(pid)
+        first = os.dup(inside.first if inside else handle)
+        self.children[handle] = pid, write, first
+        if inside:
+            inside.close()
+        return {}, [ours.detach(), read, os.dup(first), os.dup(handle)]
+
+    def _be(
+        self, order: Order, channel: socket.socket, status: int, inside: walls.Walls | None
+    ) -> NoReturn:
+        """The life of a forked process."""
+        end = 0
+        try:
+            walls.default_signals()
+            if self.role == "student":
+                if inside:
+                    self._enter(inside, order.slot, status)
+                else:
+                    walls.step_aside(self.limits, order.slot, status)
+            else:
+                walls.keep_to_itself(self.nursery is not None)
+            _close_all_but(channel.fileno(), keep_errors=self.role == "judge")
+            random.seed(0)
+            from autograder.sealed import service, student, wire
+
+            if self.role == "student":
+                student.serve(wire.Channel(channel), self.shell)
+            else:
+                service.serve(wire.Channel(channel), self.shell)
+        except BaseException:
+            end = 1
+            with contextlib.suppress(BaseException):
+                if self.role == "judge":
+                    sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(end)
+
+    def _enter(self, inside: walls.Walls, slot: int, status: int) -> None:
+        try:
+            walls.enter(inside, self.limits, slot)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                os.write(status, f"its walls could not be built: {error}".encode())
+            os._exit(70)
+
+    def _bury(self, handle: int) -> None:
+        """A process has ended: tell how, and end what it started."""
+        pid, status, first = self.children.pop(handle)
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(first, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            _, how = os.waitpid(pid, 0)
+            os.write(status, walls.ending(how).encode())
+        for one in (handle, status, first):
+            os.close(one)
+
+    def _tidy(self) -> None:
+        """Put some more of the memory into huge pages: a fork copies one entry for each.
+
+        A few at a time, so that a class of three does not wait for what pays off with fifty.
+        """
+        for address in self.heap[:AT_ONCE]:
+            kernel.collapse(address)
+        del self.heap[:AT_ONCE]
 
 
-def _be(role: str, channel: socket.socket, loaded: Any, foreign: tuple[int, ...]) -> None:
-    """The life of a forked process."""
-    status = 0
-    try:
-        for fd in foreign:
-            os.close(fd)
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1) if role == "judge" else (0, 1, 2):
-            os.dup2(nothing, fd)
-        random.seed(0)
-        if role == "student":
-            from autograder.sealed import student
-
-            student.serve(wire.Channel(channel), loaded)
-        else:
-            sandbox._prctl(sandbox._PDEATHSIG, signal.SIGKILL)
-            loaded.serve(wire.Channel(channel))
-    except BaseException:
-        status = 1
-        with contextlib.suppress(BaseException):
-            if role == "judge":
-                sys.excepthook(*sys.exc_info())
-    finally:
-        os._exit(status)
-
-
-def _bury() -> None:
-    """Take leave of the processes that have ended."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+def _close_all_but(channel: int, keep_errors: bool) -> None:
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1) if keep_errors else (0, 1, 2):
+        os.dup2(nothing, fd)
+    os.closerange(3, channel)
+    os.closerange(channel + 1, 65_536)

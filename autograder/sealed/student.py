@@ -7,7 +7,6 @@ arguments changed, what was drawn) it does for honest students.
 
 import builtins
 import contextlib
-import ctypes
 import importlib
 import io
 import os
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder import forbidden
 from autograder.sealed import wire
 
 TEXT = 100_000  # characters of one output
@@ -60,6 +60,7 @@ def load() -> Any:
     import autograder.expect  # noqa: F401
 
     torch.set_num_threads(1)
+    forbidden.built_ins()
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
@@ -98,30 +99,6 @@ def serve(channel: wire.Channel, shell: Any) -> None:
         program.forget()
 
 
-def forbid(words: list[str]) -> None:
-    """Make every operator whose name holds one of the words raise an error.
-
-    The kernel itself is replaced, so that all ways to it (functional, module, aten, jit) are shut;
-    those that only a backward pass uses stay.
-    """
-    import torch
-
-    library = torch._C._dispatch_library("IMPL", "aten", "CPU")  # type: ignore[no-untyped-call]
-
-    def stop(*_: Any, **__: Any) -> None:
-        raise RuntimeError(f"{' and '.join(words)} may not be used in this exercise")
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for operator in torch._C._dispatch_get_all_op_names():
-            space, _, name = operator.partition("::")
-            base = name.partition(".")[0]
-            if space == "aten" and "backward" not in base and any(w in base for w in words):
-                with contextlib.suppress(RuntimeError):
-                    library.impl(name, "CPU", stop, False)  # type: ignore[call-arg]
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(library))  # it undoes its work when it dies
-
-
 class Program:
     """The student's names, the objects that stay here, and the graphs that gradients walk back."""
 
@@ -134,10 +111,13 @@ class Program:
         self.tape = 0
         self.inputs: list[Any] = []
         self.outs: list[Any] = []
+        self.forbidding = forbidden.Forbidding(())
 
     def answer(self, op: str, drop: list[int] | None = None, **request: Any) -> dict[str, Any]:
         for tape in drop or ():
             self.tapes.pop(tape, None)
+        # Cells may compare with what is forbidden; what the judge asks for has to do without.
+        self.forbidding.turn(op != "cell")
         done: dict[str, Any] = getattr(self, f"do_{op}")(**request)
         return done
 
@@ -153,8 +133,7 @@ class Program:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
         _seed(seed)
-        if forbid_:
-            forbid(forbid_)
+        self.forbidding = forbidden.Forbidding(forbid_)
         return {"v": None}
 
     def do_cell(self, source: str, seed: int | None) -> dict[str, Any]:

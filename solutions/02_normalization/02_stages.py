@@ -1,4 +1,4 @@
-# %% exercise [markdown] items="18 110 82" stars=1 minutes=25 level="apply" goal="take batch normalization apart into four stages, on paper and in code"
+# %% exercise [markdown] items="18 110 82" stars=1 minutes=25 level="apply" goal="take batch normalization apart into four stages, on paper and in code" forbid="batch_norm instance_norm layer_norm group_norm"
 r"""
 # Batch normalization in four stages
 A wrong normalization still looks normalized. The mistake shows only where it was made, so keep

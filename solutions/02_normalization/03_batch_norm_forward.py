@@ -1,4 +1,4 @@
-# %% exercise [markdown] items="17 70" stars=2 minutes=40 level="apply" goal="write batch normalization that does the right thing in training and at inference"
+# %% exercise [markdown] items="17 70" stars=2 minutes=40 level="apply" goal="write batch normalization that does the right thing in training and at inference" forbid="batch_norm instance_norm layer_norm group_norm"
 r"""
 # Batch normalization, forward
 A layer whose inputs drift from step to step keeps re-learning what it already knew. *Batch

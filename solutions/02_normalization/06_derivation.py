@@ -1,4 +1,4 @@
-# %% exercise [markdown] items="20" stars=3 minutes=60 level="analyze" goal="derive the backward pass of batch normalization and test each step of the derivation"
+# %% exercise [markdown] items="20" stars=3 minutes=60 level="analyze" goal="derive the backward pass of batch normalization and test each step of the derivation" forbid="batch_norm instance_norm layer_norm group_norm"
 r"""
 # The gradient of batch normalization
 Every sample of a batch moves the mean and the variance, and through them the output of every other

@@ -1,4 +1,4 @@
-# %% exercise [markdown] items="86 115" stars=3 minutes=60 level="create" goal="write a layer's backward pass by hand, and the check that would find it wrong"
+# %% exercise [markdown] items="86 115" stars=3 minutes=60 level="create" goal="write a layer's backward pass by hand, and the check that would find it wrong" forbid="batch_norm instance_norm layer_norm group_norm gradcheck"
 r"""
 # Batch normalization in NumPy, checked by finite differences
 A backward pass with a term missing raises no error. The network trains, only worse, and you look

@@ -1,4 +1,4 @@
-# %% exercise [markdown] items="23" stars=2 minutes=40 level="apply" goal="normalize over groups of channels and name the norms at either end"
+# %% exercise [markdown] items="23" stars=2 minutes=40 level="apply" goal="normalize over groups of channels and name the norms at either end" forbid="group_norm layer_norm instance_norm batch_norm"
 r"""
 # Group normalization
 Where a device holds two large pictures, batch normalization has two samples to measure, and what it

@@ -1,4 +1,4 @@
-# %% exercise [markdown] items="73" stars=1 minutes=20 level="apply" goal="normalize over features, with and without taking the mean away"
+# %% exercise [markdown] items="73" stars=1 minutes=20 level="apply" goal="normalize over features, with and without taking the mean away" forbid="layer_norm rms_norm group_norm instance_norm batch_norm"
 r"""
 # Layer normalization and RMSNorm
 Batch normalization lets the rest of the batch decide what becomes of a sample, and puts running

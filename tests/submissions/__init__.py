@@ -7,6 +7,7 @@ files       cut off, merged, linked, huge, misnamed
 processes   crashes, hangs, floods
 data        reading and damaging what belongs to others
 cheats      getting points without the work
+sly         what was found by trying to break in
 honest      work that must not suffer
 
 Each is a function that edits a `Handed`; its name says what happens, `fair` what a fair grader

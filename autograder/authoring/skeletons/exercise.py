@@ -1,4 +1,4 @@
-# %% exercise [markdown] items="" stars=1 minutes=10 level="apply" goal="say what a student can do afterwards"
+# %% exercise [markdown] items="" stars=1 minutes=10 level="apply" goal="say what a student can do afterwards" forbid="rms_norm"
 r"""
 # The root mean square
 Say what goes wrong without the idea. The mean of numbers that change sign is near 0, however large
