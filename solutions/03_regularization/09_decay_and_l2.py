@@ -131,7 +131,7 @@ expect.close(
 
 
 # %% solution
-def summary(w: Tensor) -> dict[str, float]:
+def table_row(w: Tensor) -> dict[str, float]:
     """Sizes in 20 weights, of which the first ten are informative: a dictionary of three numbers.
 
     "informative" and "noise": the mean of |w| over the ten weights of each kind. "zeros": how many
@@ -148,7 +148,7 @@ def summary(w: Tensor) -> dict[str, float]:
 
 
 # %% check
-row = summary(torch.tensor([-0.5, 1.5] * 5 + [0.1, -0.1, 0.0, 0.0, 0.3] * 2))
+row = table_row(torch.tensor([-0.5, 1.5] * 5 + [0.1, -0.1, 0.0, 0.0, 0.3] * 2))
 expect.close(
     [row["informative"], row["noise"], row["zeros"]],
     [1.0, 0.1, 4],
@@ -164,7 +164,7 @@ try:
     found = {name: train(X, y, *run) for name, run in RUNS.items()}
     exact = {f"minimum, lam {lam:g}": minimum(X, y, lam) for lam in (0.0, 1e-4, 1e-2)}
     for name, weights in ({"truth": w} | found | exact).items():
-        print(f"{name:18}", {key: round(value, 4) for key, value in summary(weights).items()})
+        print(f"{name:18}", {key: round(value, 4) for key, value in table_row(weights).items()})
 except NotImplementedError:
     print("something above is not written yet")
 
@@ -278,7 +278,7 @@ torch.manual_seed(6)
 w = torch.randn(20).double()
 w[[3, 12, 15]], w[[4, 17]] = 0.0, 1e-9
 expect.close(
-    [summary(w.clone())[key] for key in ("informative", "noise", "zeros")],
+    [table_row(w.clone())[key] for key in ("informative", "noise", "zeros")],
     [sum(map(abs, w.tolist()[:10])) / 10, sum(map(abs, w.tolist()[10:])) / 10, 3],
     when="summing up 20 random weights, three of them 0 and two of them 1e-9",
     think="The means are those of the sizes. And 1e-9 is small, but is it 0?",
@@ -468,7 +468,7 @@ def stops_too_early(X, y, optimizer, weight_decay):
     return w.detach()
 
 
-# %% mistake of="summary" fails="the table tells informative weights, noise and exact zeros apart"
+# %% mistake of="table_row" fails="the table tells informative weights, noise and exact zeros apart"
 def takes_small_for_zero(w):
     """1e-9 is not 0: the model still needs the feature. Exactly 0 is `w == 0`."""
     return {
@@ -478,7 +478,7 @@ def takes_small_for_zero(w):
     }
 
 
-# %% mistake of="summary" fails="the table tells informative weights, noise and exact zeros apart"
+# %% mistake of="table_row" fails="the table tells informative weights, noise and exact zeros apart"
 def averages_with_signs(w):
     """Weights of either sign cancel in their mean; their sizes are asked for."""
     return {

