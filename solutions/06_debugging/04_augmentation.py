@@ -138,12 +138,13 @@ expect.close(
 def gallery(variants: dict[str, Tensor]) -> Figure:
     """The pictures side by side, each under its name.
 
-    Each has shape (3, H, W) and numbers from 0 to 1; matplotlib's `imshow` wants (H, W, 3).
+    Each has shape (3, H, W) and numbers from 0 to 1; matplotlib's `imshow` wants an
+    array of shape (H, W, 3).
     """
     ### BEGIN SOLUTION
     figure, axes = plt.subplots(1, len(variants), figsize=(2 * len(variants), 2.2), squeeze=False)
     for panel, (name, image) in zip(axes[0], variants.items(), strict=True):
-        panel.imshow(image.permute(1, 2, 0))
+        panel.imshow(image.permute(1, 2, 0).numpy())
         panel.set_title(name)
         panel.axis("off")
     return figure
@@ -151,9 +152,9 @@ def gallery(variants: dict[str, Tensor]) -> Figure:
 
 
 # %%
-# Two photographs, and what may be made of the first.
+# A cat and a ship, and what may be made of the cat.
 photos = cifar10(train=False, root=BUNDLED)
-image, other = photos.floats()[[0, 1]]
+image, other = (photos.floats()[photos.labels == label][0] for label in (3, 8))
 try:
     variants = {
         "original": image,
@@ -278,7 +279,13 @@ torch.manual_seed(3)
 for weight in (0.7, 0.25, 1.0):
     images, labels = torch.rand(6, 3, 2, 4).double(), torch.tensor([4, 1, 1, 0, 4, 2])
     partners = torch.tensor([4, 2, 0, 3, 1, 2])  # two of one class, and some with themselves
-    mixed, targets = mixup(images.clone(), labels.clone(), 6, weight, partners.clone())
+    given = images.clone()
+    with expect.unchanged(
+        images=given,
+        when=f"mixing six pictures with weight {weight:g}",
+        think="`a *= b` writes into the caller's pictures; `a * b` makes new ones.",
+    ):
+        mixed, targets = mixup(given, labels.clone(), 6, weight, partners.clone())
     expect.close(
         mixed,
         weight * images + (1 - weight) * images[partners],
@@ -473,6 +480,6 @@ def reshapes_the_channels(variants):
     """reshape keeps the order of the numbers and so scrambles the picture; axes are permuted."""
     figure, axes = plt.subplots(1, len(variants), squeeze=False)
     for panel, (name, image) in zip(axes[0], variants.items(), strict=True):
-        panel.imshow(image.reshape(*image.shape[1:], 3))
+        panel.imshow(image.reshape(*image.shape[1:], 3).numpy())
         panel.set_title(name)
     return figure
