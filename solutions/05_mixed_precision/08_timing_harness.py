@@ -134,7 +134,7 @@ def measure(
     ### END SOLUTION
 
 
-def summary(times: list[float]) -> tuple[float, float]:
+def summarize(times: list[float]) -> tuple[float, float]:
     """The median and the interquartile range (75th minus 25th percentile, as NumPy has them)."""
     ### BEGIN SOLUTION
     low, middle, high = np.percentile(times, [25, 50, 75])
@@ -160,7 +160,7 @@ def sweep(
     rows = []
     for width, batch, dtype in itertools.product(widths, batches, dtypes):
         times, peak = measure(make_step(batch, width, dtype, device), device, **options)
-        middle, spread = summary(times)
+        middle, spread = summarize(times)
         row = {"batch": batch, "width": width, "dtype": dtype}
         rows.append(row | {"median_ms": middle, "iqr_ms": spread, "peak_mib": peak})
     return rows
@@ -195,7 +195,7 @@ expect.close(
 )
 # Quartiles of 1, 2, 3, 4, 100 are 2, 3 and 4; the mean would be 22.
 expect.close(
-    list(summary([3.0, 100.0, 1.0, 4.0, 2.0])),
+    list(summarize([3.0, 100.0, 1.0, 4.0, 2.0])),
     [3.0, 2.0],
     when="summing up the times 3, 100, 1, 4 and 2",
     think="One interrupted step must not move what the others say.",
@@ -457,7 +457,7 @@ for n in (8, 21):
     times[n // 2] = 90.0  # somebody else had the processor
     low, middle, high = np.percentile(times, [25, 50, 75])
     for got, wanted, what in zip(
-        summary(list(times)), (middle, high - low), ("median", "interquartile range"), strict=True
+        summarize(list(times)), (middle, high - low), ("median", "interquartile range"), strict=True
     ):
         expect.close(
             got,
@@ -480,10 +480,10 @@ def swept(device, batches, widths, dtypes):
     rows = sweep(fake_step, batches, widths, dtypes, device, **options)
     expected = []
     for row in rows:
-        # The student's own `measure` and `summary`: their mistakes are other aspects.
+        # The student's own `measure` and `summarize`: their mistakes are other aspects.
         step = fake_step(row["batch"], row["width"], row["dtype"], device)
         times, peak = measure(step, device, **options)
-        expected.append([*summary(times), -1.0 if peak is None else peak])
+        expected.append([*summarize(times), -1.0 if peak is None else peak])
     return rows, expected
 
 
@@ -579,7 +579,7 @@ def with_pairs_of_marks(
     return times, cuda.max_memory_allocated() / 1024**2 if device == "cuda" else None
 
 
-# %% alternative of="summary"
+# %% alternative of="summarize"
 def with_numpy(times):
     times = np.sort(times)
     return float(np.median(times)), float(np.quantile(times, 0.75) - np.quantile(times, 0.25))
@@ -593,7 +593,7 @@ def with_nested_loops(make_step, batches, widths, dtypes, device, **options):
             for width in widths:
                 step = make_step(batch, width, dtype, device)
                 times, peak = measure(step, device, **options)
-                median, iqr = summary(times)
+                median, iqr = summarize(times)
                 rows.append(
                     dict(
                         dtype=dtype,
@@ -740,7 +740,7 @@ def never_resets_the_peak(
     return times, cuda.max_memory_allocated() / 2**20
 
 
-# %% mistake of="summary" fails="times are summed up by their median and interquartile range"
+# %% mistake of="summarize" fails="times are summed up by their median and interquartile range"
 def takes_mean_and_deviation(times):
     """Times have a long tail: one interruption moves the mean, and the deviation even more."""
     return float(np.mean(times)), float(np.std(times))
@@ -753,7 +753,7 @@ def pairs_batches_with_widths(make_step, batches, widths, dtypes, device, **opti
     for batch, width in zip(batches, widths, strict=False):
         for dtype in dtypes:
             times, peak = measure(make_step(batch, width, dtype, device), device, **options)
-            middle, spread = summary(times)
+            middle, spread = summarize(times)
             row = {"batch": batch, "width": width, "dtype": dtype}
             rows.append(row | {"median_ms": middle, "iqr_ms": spread, "peak_mib": peak})
     return rows
@@ -767,7 +767,7 @@ def measures_one_model_for_all_dtypes(make_step, batches, widths, dtypes, device
         step = make_step(batch, width, dtypes[0], device)
         for dtype in dtypes:
             times, peak = measure(step, device, **options)
-            middle, spread = summary(times)
+            middle, spread = summarize(times)
             row = {"batch": batch, "width": width, "dtype": dtype}
             rows.append(row | {"median_ms": middle, "iqr_ms": spread, "peak_mib": peak})
     return rows
