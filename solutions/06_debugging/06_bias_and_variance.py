@@ -230,6 +230,7 @@ drawn = [dict(zip(TERMS, row, strict=True)) for row in torch.rand(4, 4).double()
 expect.figure(
     plot_terms([1, 2, 4, 7], [dict(term) for term in drawn]),
     lines=[([1, 2, 4, 7], [term[name] for term in drawn]) for name in TERMS],
+    xscale="linear",
     legend=4,
     when="plotting the terms of the degrees 1, 2, 4 and 7",
     think="One line a term, drawn against the degree itself.",

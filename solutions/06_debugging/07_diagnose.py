@@ -86,11 +86,13 @@ for train, target in (
     # 5.5 % in five epochs; slow at the end, and little since four epochs ago.
     ([1.0, 0.97, 0.965, 0.96, 0.955, 0.945], 0.5),
     ([1.4, 1.0, 0.99, 0.98, 0.97, 0.95, 0.93], 0.9),
+    # Small numbers: a fifth is a fifth.
+    ([0.2, 0.15, 0.1, 0.097, 0.094, 0.09, 0.085, 0.08], 0.05),
     # Up in the very last epoch, yet far down from five before.
     ([3.0, 2.5, 2.0, 1.5, 1.2, 1.0, 1.1], 0.5),
 ):
     expect.equal(
-        diagnose(list(train), [loss + 0.5 for loss in train], target),
+        diagnose(list(train), [1.25 * loss for loss in train], target),
         "train longer",
         when=f"diagnosing the training losses {train} with the target {target:g}",
         think="What was the loss five epochs before the last one, and how much is 5 % of it?",
@@ -102,6 +104,8 @@ for name, train, val, target in (
     ("validation just above", flat, [loss + 0.01 for loss in flat], 0.5),
     ("a wide gap", flat, [3.0, 2.0, 1.8, 1.7, 1.8, 1.9, 2.0, 2.1], 0.5),
     ("a long fall before it", [1.5, 1.0, 0.99, 0.98, 0.97, 0.96, 0.96], 7 * [2.0], 0.9),
+    ("a spike on the way", [1.0, 0.8, 0.8, 1.2, 0.8, 0.8, 0.79], 7 * [1.0], 0.6),
+    ("large numbers", [30.0, 10.0, 9.9, 9.8, 9.7, 9.65, 9.6], 7 * [11.0], 5.0),
     ("a rise in the end", [1.0, 0.7, 0.7, 0.7, 0.75, 0.8, 0.9], 7 * [1.0], 0.6),
     ("a dip below the target before the end", [1.0, 0.7, 0.4, 0.6, 0.7, 0.8, 0.9], 7 * [1.0], 0.5),
 ):
@@ -135,7 +139,9 @@ fitted = [1.0, 0.5, 0.3, 0.2, 0.1, 0.05, 0.001]
 for train, val, target, wanted in (
     (fitted, [1.0, 0.5, 0.4, 0.3, 0.32, 0.34, 0.35], 0.32, "stop earlier"),
     (fitted, [1.0, 0.25, 0.4, 0.3, 0.32, 0.34, 0.35], 0.25, "stop earlier"),
+    (fitted, [1.0, 0.5, 0.3, 0.2, 0.2, 0.2, 0.33], 0.25, "stop earlier"),
     (fitted, [1.0, 0.5, 0.3, 0.2, 0.1, 0.06, 0.05], 0.1, "done"),
+    (fitted, [1.0, 0.5, 0.3, 0.3, 0.3, 0.3, 0.24], 0.25, "done"),
     (fitted, [1.0, 0.5, 0.3, 0.08, 0.09, 0.09, 0.1], 0.1, "done"),
     (6 * [0.125], 6 * [0.125], 0.125, "done"),
     ([1.0, 0.5, 0.3, 0.25, 0.25, 0.25], [1.0, 0.5, 0.2, 0.2, 0.2, 0.2], 0.25, "done"),
