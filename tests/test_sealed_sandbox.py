@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -477,21 +478,22 @@ def test_without_a_server_that_forks_judging_is_the_same(monkeypatch: pytest.Mon
         assert (first[0], second[0]) == (True, True)
 
 
-def test_a_course_among_the_libraries_is_hidden(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    tmp_path.chmod(0o755)
-    (tmp_path / "course").mkdir()
-    (tmp_path / "course/key.txt").write_text("CANARY")
-    (tmp_path / "library.txt").write_text("seen")
-    folders = [*sandbox.python_folders(), str(tmp_path)]
-    monkeypatch.setattr(sandbox, "python_folders", lambda: folders)
-    code = (
-        f"import os\nprint(open({str(tmp_path / 'library.txt')!r}).read(), "
-        f"os.listdir({str(tmp_path / 'course')!r}))"
-    )
-    with Pool("sandbox", workers=1, limits=LIMITS, hidden=[tmp_path / "course"]) as careful:
-        assert said(careful, code) == "seen []"
+def test_a_course_among_the_libraries_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Not below /tmp, where the inner wall mounts a room of its own.
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as made:
+        libraries = Path(made)
+        libraries.chmod(0o755)
+        (libraries / "course").mkdir()
+        (libraries / "course/key.txt").write_text("CANARY")
+        (libraries / "library.txt").write_text("seen")
+        folders = [*sandbox.python_folders(), made]
+        monkeypatch.setattr(sandbox, "python_folders", lambda: folders)
+        code = (
+            f"import os\nprint(open({str(libraries / 'library.txt')!r}).read(), "
+            f"os.listdir({str(libraries / 'course')!r}))"
+        )
+        with Pool("sandbox", workers=1, limits=LIMITS, hidden=[libraries / "course"]) as careful:
+            assert said(careful, code) == "seen []"
 
 
 def test_a_submission_keeps_to_its_core(pool: Pool) -> None:
