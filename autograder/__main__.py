@@ -149,7 +149,8 @@ def paper(arguments: argparse.Namespace) -> int:
 def demo(arguments: argparse.Namespace) -> int:
     from autograder.grading import demo as fabricated
     from autograder.grading import overview
-    from autograder.grading.grade import Grading, Options
+    from autograder.grading.grade import Grading
+    from autograder.grading.options import Options
     from autograder.grading.report import summary
 
     root = _root(arguments)
@@ -196,6 +197,18 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 def grade(arguments: argparse.Namespace) -> int:
+    from autograder.sealed.pool import Pool
+
+    root, options = _root(arguments), _options_of_grade(arguments)
+    pool = Pool(options.isolation, options.workers, options.limits, hidden=(root,))
+    if not options.dry_run:
+        pool.launch()  # torch loads in there while the gradebook's libraries load here
+    with contextlib.ExitStack() as stack:
+        stack.callback(pool.close)
+        return _graded(arguments, options, lambda **_: pool)
+
+
+def _graded(arguments: argparse.Namespace, options: Any, pool: Callable[..., Any]) -> int:
     from autograder.grading import grade as grading
     from autograder.grading.gradebook import GradebookError
     from autograder.grading.report import plain, summary
@@ -209,9 +222,7 @@ def grade(arguments: argparse.Namespace) -> int:
     if hasattr(signal, "SIGTERM"):
         signal.signal(signal.SIGTERM, _interrupt)
     try:
-        run = grading.Grading(
-            _root(arguments), arguments.assignment, _options_of_grade(arguments), say
-        )
+        run = grading.Grading(_root(arguments), arguments.assignment, options, say, pool)
         with run:
             if arguments.require_sandbox and run.isolation not in ("sandbox", ""):
                 print(f"No sandbox can be had here, only {run.isolation!r}.", file=sys.stderr)
@@ -257,7 +268,7 @@ def grade(arguments: argparse.Namespace) -> int:
 def _options_of_grade(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
     from dataclasses import replace
 
-    from autograder.grading.grade import Options
+    from autograder.grading.options import Options
     from autograder.sealed import Limits
 
     limits = Limits()

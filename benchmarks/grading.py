@@ -23,7 +23,8 @@ from autograder.authoring.course import read_course
 from autograder.authoring.notebook import render
 from autograder.authoring.reference import Attempt, attempts
 from autograder.grading import gradebook
-from autograder.grading.grade import Grading, Options
+from autograder.grading.grade import Grading
+from autograder.grading.options import Options
 
 ROOT = Path(__file__).resolve().parent.parent
 SECTION = "02_normalization"

@@ -46,11 +46,10 @@ def false_alarms(file: Path, aspect: str, first: int, runs: int) -> list[str]:
     if not checks:
         return []
     began, found = time.monotonic(), []
-    for salt in range(first, first + runs):
-        for outcome in reference.run(notebook, salt=salt):
-            if not outcome.result.passed:
-                found.append(f"salt {salt}: {outcome.result.aspect}: {outcome.result.message}")
-                print(f"  {found[-1]}", flush=True)
+    for salt, outcome in reference.rerun(notebook, range(first, first + runs)):
+        if not outcome.result.passed:
+            found.append(f"salt {salt}: {outcome.result.aspect}: {outcome.result.message}")
+            print(f"  {found[-1]}", flush=True)
     took = time.monotonic() - began
     print(f"{file.parent.name}/{file.stem}: {len(found)} false alarms in {runs} runs of")
     print(*(f"  {check}" for check in checks), sep="\n")

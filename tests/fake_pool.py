@@ -19,8 +19,14 @@ class FakePool:
 
     isolation, why = "process", ""
 
-    def __init__(self, **_: Any) -> None:
+    def __init__(self, *_: Any, **__: Any) -> None:
         self.judged = 0
+
+    def launch(self) -> None:
+        return None
+
+    def close(self) -> None:
+        return None
 
     def __enter__(self) -> "FakePool":
         return self

@@ -30,7 +30,8 @@ from submissions import course
 from submissions.course import ASSIGNMENT, CANARIES, NOTEBOOK, Handed
 
 from autograder.grading import grade, gradebook
-from autograder.grading.grade import Grading, Options, Outcome
+from autograder.grading.grade import Grading, Outcome
+from autograder.grading.options import Options
 
 CLASS = [f"student{n:02d}" for n in range(8)]
 RIGHT = "answer = 'right'"  # what the fake pool looks for
@@ -257,6 +258,7 @@ for number in range(24):
         main({words!r})
         os._exit(0)
     while written() < until:
+        assert os.waitpid(child, os.WNOHANG) == (0, 0), "it ended by itself"
         time.sleep(0.002)
     time.sleep(draw.uniform(0, 0.5 if number % 6 == 0 else 0.05))
     os.kill(child, signal.SIGKILL)

@@ -14,6 +14,7 @@ import pytest
 
 from autograder.sealed import Limits, Step, kernel, sandbox, syscalls
 from autograder.sealed.pool import NoSandbox, Pool
+from autograder.sealed.processes import STARTING
 
 LIMITS = Limits(cell=6, total=40, memory=1 << 30, processes=40, disk=32 << 20)
 linux = pytest.mark.skipif(bool(sandbox.why_not()), reason=f"no sandbox: {sandbox.why_not()}")
@@ -392,6 +393,24 @@ def test_a_server_that_dies_is_started_anew() -> None:
             with contextlib.suppress(OSError):
                 os.kill(inner, signal.SIGKILL)
         assert mortal.judge(steps, 0).outputs["a"][0]["text"] == "1\n"
+
+
+def test_a_part_of_the_server_that_dies_is_missed_at_once() -> None:
+    """Nobody else keeps its line open."""
+    with Pool(workers=1) as mortal:
+        steps = [Step("a", "extra", "print(1)")]
+        mortal.judge(steps, 0)
+        assert mortal._server
+        loaded = [p for p in kernel.descendants(mortal._server.process.pid) if size(p) > 100 << 20]
+        os.kill(max(loaded), signal.SIGKILL)  # the one that forks judges came last
+        began = time.monotonic()
+        assert mortal.judge(steps, 0).outputs["a"][0]["text"] == "1\n"
+        assert time.monotonic() < began + STARTING / 2
+
+
+def size(pid: int) -> int:
+    """Bytes of memory that a process has mapped and touched."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
 
 
 def test_a_judge_that_hangs_is_stopped() -> None:

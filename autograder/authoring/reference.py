@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -100,6 +100,21 @@ def run(notebook: NotebookNode, attempt: Attempt | None = None, salt: int = 0) -
             elif error:
                 broken |= dict.fromkeys(bound(ast.parse(source).body), error)
     return outcomes
+
+
+def rerun(notebook: NotebookNode, salts: Iterable[int]) -> Iterator[tuple[int, Outcome]]:
+    """Each check of the reference with each salt; what stands between them is executed once."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for cell in (c for c in notebook.cells if c.cell_type == "code"):
+        grade = cell.metadata.get("nbgrader", {}).get("grade")
+        for salt in salts if grade else (0,):
+            with _quiet(), _salted(salt):
+                space = dict(names) if grade else names
+                error = _execute(solved(cell.source), f"<course: {cell.id}>", space)
+            if grade:
+                yield salt, _outcome(cell, error, {})
+            elif error:
+                raise error
 
 
 def question(notebook: NotebookNode, attempt: Attempt) -> NotebookNode:

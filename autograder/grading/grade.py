@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
@@ -28,11 +28,13 @@ from autograder.authoring.course import AuthorError
 from autograder.files import PARTIAL, write_whole
 from autograder.grading import report, submission
 from autograder.grading.gradebook import Book, GradebookError, Record, Released, released, timestamp
+from autograder.grading.options import Options
 from autograder.grading.submission import Submission, Template, Unreadable
 from autograder.results import Result
-from autograder.sealed import Limits, Verdict
+from autograder.sealed import Verdict
 from autograder.sealed.pool import Pool
 
+AS_USUAL = Options()
 VERSION = 2  # of what is written; another number grades everything again
 MAX_FILE = 32 << 20  # bytes of one file beside the notebook
 MAX_FILES = 200
@@ -41,19 +43,6 @@ MAX_FOLDER = 64 << 20  # bytes of all of them
 ENDS_THE_RUN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 ACTIVE = re.compile("html|xml|javascript|ecmascript")  # in the type of a file
 NBGRADER_FILES = ("timestamp.txt", "submission_secret.txt")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to grade."""
-
-    students: tuple[str, ...] = ()  # all, unless named
-    notebooks: tuple[str, ...] = ()
-    workers: int = 2
-    isolation: str | None = None  # the strongest there is
-    limits: Limits = field(default_factory=Limits)
-    seed: int = 0
-    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +98,7 @@ class Grading:
         self,
         root: Path,
         assignment: str,
-        options: Options = Options(),
+        options: Options = AS_USUAL,
         say: Callable[[str], None] = lambda _: None,
         pool: Callable[..., Any] = Pool,
     ) -> None:

@@ -1,6 +1,7 @@
 """Warm workers: each submission gets a judge and a student's process of its own, both forked from
 a server that has torch loaded; the pool starts them, watches them and sees them gone."""
 
+import contextlib
 import json
 import queue
 import time
@@ -46,10 +47,17 @@ class Pool:
         self._server: Server | Starter | None = None
         self._watch = Watch(limits)
 
+    def launch(self) -> None:
+        """Let the sandbox's server begin to load; `with` waits for it, this does not."""
+        if self.isolation in ("", "sandbox") and not sandbox.why_not():
+            with contextlib.suppress(NoSandbox):  # told when it is waited for
+                self._server = Server("sandbox", self.limits, self.hidden)
+
     def __enter__(self) -> "Pool":
+        launched, self._server = self._server, None
         if self.isolation in ("", "sandbox"):
             try:
-                self._server, self.why = _sandboxed(self.limits, self.hidden)
+                self._server, self.why = _sandboxed(self.limits, self.hidden, launched)
                 self.isolation = "sandbox"
             except NoSandbox as error:
                 if self.isolation:
@@ -66,7 +74,7 @@ class Pool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._close()
+        self.close()
 
     def judge(
         self,
@@ -85,7 +93,8 @@ class Pool:
         finally:
             self._slots.put(slot)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End all that was started, if anything was."""
         self._watch.stop()
         if self._server:
             self._server.close()
@@ -204,7 +213,9 @@ class _Case:
         )
 
 
-def _sandboxed(limits: Limits, hidden: Sequence[Path]) -> tuple[Server | Starter, str]:
+def _sandboxed(
+    limits: Limits, hidden: Sequence[Path], launched: Server | Starter | None
+) -> tuple[Server | Starter, str]:
     """What starts processes in a sandbox, having shown that its walls stand; and why it is slow.
 
     Where namespaces cannot be made inside of the outer wall, each process gets an outer wall of its
@@ -213,7 +224,7 @@ def _sandboxed(limits: Limits, hidden: Sequence[Path]) -> tuple[Server | Starter
     if why := sandbox.why_not():
         raise NoSandbox(why)
     try:
-        return _tried(Server("sandbox", limits, hidden)), ""
+        return _tried(launched or Server("sandbox", limits, hidden)), ""
     except NoSandbox as error:
         why = str(error)
     try:

@@ -49,13 +49,14 @@ def main(fds: str, isolation: str, told: str) -> None:
     """Serve until the pool hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limits = Limits(**json.loads(told))
-    nursery = walls.Nursery(limits) if isolation == "sandbox" else None
+    lines = [int(fd) for fd in fds.split(",")]
+    nursery = walls.Nursery(limits, lines) if isolation == "sandbox" else None
     sys.path.append("")  # files beside the notebook, after everything else
     sys.argv[:] = [""]
     from autograder.sealed import warm
 
     shell = warm.load()
-    students, judges = (socket.socket(fileno=int(fd)) for fd in fds.split(","))
+    students, judges = (socket.socket(fileno=line) for line in lines)
     if os.fork() == 0:
         kernel.prctl(kernel.PDEATHSIG, signal.SIGKILL)
         students.close()
@@ -163,6 +164,7 @@ class Server:
             if self.role == "student":
                 student.serve(wire.Channel(channel), self.shell)
             else:
+                gc.set_threshold(100_000)  # a judge lives shortly: its garbage can wait
                 service.serve(wire.Channel(channel), self.shell)
         except BaseException:
             end = 1

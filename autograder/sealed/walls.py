@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -49,7 +50,8 @@ class Walls:
 class Nursery:
     """The small process from which first processes are forked; made before torch is loaded."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, foreign: Sequence[int] = ()) -> None:
+        """`foreign` are the server's lines: whoever keeps one hides that the server is gone."""
         self.line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.ordered: set[int] = set()
@@ -57,6 +59,8 @@ class Nursery:
         python_folders()  # found once, for all that are forked
         if os.fork() == 0:
             self.line.close()
+            for line in foreign:
+                os.close(line)
             _tend(theirs, limits)
         theirs.close()
 

@@ -175,8 +175,8 @@ for least, w_star, wanted in (
 def plot_geometry(H: Tensor, w_star: Tensor, c: float) -> Figure:
     """Two panels, the diamond and the disc, each with a title and labels.
 
-    Each shows the border of its shape, the `ellipse` through the point of least loss, and this
-    point itself: a line of one point, with a marker.
+    Each shows the border of its shape as a line, the `ellipse` through the point of least loss,
+    and this point itself: a line of one point, with a marker.
     """
     ### BEGIN SOLUTION
     figure, panels = plt.subplots(1, 2, figsize=(9, 4.5), layout="constrained")
@@ -337,6 +337,19 @@ for panel, least in enumerate((least_on_diamond, least_on_disc)):
         lines=[(ring[0], ring[1]), (point[:1], point[1:])],
         when=f"drawing the {'diamond' if panel == 0 else 'disc'} with c 0.8",
         think="The ellipse through the point of least loss, and the point as a line of its own.",
+    )
+    told = shown if isinstance(shown, dict) else expect.describe_figure(shown)
+    sizes = [
+        torch.tensor([x, y], dtype=torch.float64).norm(panel + 1, dim=0)
+        for x, y in told["axes"][panel]["lines"]
+        if len(x) > 4
+    ]
+    expect.true(
+        any(((size - 0.8).abs() < 1e-6).all() for size in sizes),
+        when=f"looking for the border of the {'diamond' if panel == 0 else 'disc'} with c 0.8",
+        wanted="a line on which each point's norm is 0.8",
+        got="none",
+        think="On the border of the diamond |w1| + |w2| is c, on that of the disc the length is.",
     )
 
 # %% hidden aspect="the variance of inverted dropout is told for every keep_prob" points=1
