@@ -50,10 +50,16 @@ BREAKS = {
         "'it is the root",
     ),
     "an aspect that a stub passes": (
-        "with expect.unchanged(\n    x=x,",
-        "with __import__('contextlib').suppress(NotImplementedError), expect.unchanged(\n    x=x,",
+        'expect.shape(rms(x.clone()), (), when="taking the root mean square of x")\nwith',
+        "with __import__('contextlib').suppress(NotImplementedError),",
         "the stub fails each aspect",
         "'x is left as it was': passes",
+    ),
+    "an aspect that is earned by doing nothing": (
+        'expect.shape(rms(x.clone()), (), when="taking the root mean square of x")\n',
+        "",
+        "functions that only `return None` earn nothing",
+        "'x is left as it was' is earned",
     ),
     "a check that breaks by itself": (
         "torch.manual_seed(1)",

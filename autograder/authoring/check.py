@@ -70,6 +70,7 @@ def check_file(path: Path) -> list[Promise]:
         notebook = render(exercise)
         return [
             *check_attempts(exercise, notebook),
+            *check_idle(exercise, notebook),
             *check_forbidden(exercise, notebook),
             *check_coverage(exercise),
             *check_quiz(exercise),
@@ -105,6 +106,19 @@ def check_attempts(exercise: Exercise, notebook: nbformat.NotebookNode) -> Itera
             "mistake": f"{attempt} fails what it says, and that alone",
         }
         yield promise(texts[attempt.kind], problems)
+
+
+def check_idle(exercise: Exercise, notebook: nbformat.NotebookNode) -> Iterator[Promise]:
+    """Whoever writes functions that do nothing earns nothing with them."""
+    for body in reference.IDLE:
+        attempt = reference.idle(notebook, body)
+        if attempt.sources:
+            earned = [
+                f"{o.result.aspect!r} is earned"
+                for o in reference.run(notebook, attempt)
+                if o.result.passed and o.result.aspect in attempt.fails
+            ]
+            yield _promise(exercise, f"functions that only `{body}` earn nothing", earned)
 
 
 def check_forbidden(exercise: Exercise, notebook: nbformat.NotebookNode) -> Iterator[Promise]:

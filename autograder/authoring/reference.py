@@ -73,6 +73,36 @@ def attempts(exercise: Exercise, notebook: NotebookNode) -> list[Attempt]:
     return found
 
 
+IDLE = ("return None", "raise ValueError('not now')", "raise RuntimeError('not now')")
+
+
+def idle(notebook: NotebookNode, body: str) -> Attempt:
+    """An attempt whose functions do nothing but `body`; it fails what asks for any of them.
+
+    The stub says that it is not attempted yet, so it earns nothing anywhere. This one is what a
+    student could hand in to collect the points of "the arguments are left as they were".
+    """
+    sources, names = {}, set()
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in filter(is_solution, code):
+        tree = ast.parse(solved(cell.source))
+        functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+        for function in functions:
+            function.body = ast.parse("pass" if function.name == "__init__" else body).body
+        if functions:
+            sources[cell.id] = ast.unparse(tree)
+            heads = (n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef))
+            names |= {head.name for head in heads}
+    asking = {
+        aspect_of(cell)
+        for cell in code
+        if cell.metadata.get("nbgrader", {}).get("points")
+        and not is_solution(cell)
+        and names & {n.id for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Name)}
+    }
+    return Attempt("idle", body, sources, frozenset(asking))
+
+
 def is_solution(cell: NotebookNode) -> bool:
     return bool(cell.metadata.get("nbgrader", {}).get("solution"))
 

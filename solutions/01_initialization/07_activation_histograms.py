@@ -284,20 +284,28 @@ from autograder import student_side
 
 @student_side
 def hooks_left():
-    model, left = nn.Sequential(nn.ReLU(), nn.Linear(3, 3), nn.Tanh()), []
+    model, left, kept = nn.Sequential(nn.ReLU(), nn.Linear(3, 3), nn.Tanh()), [], []
     for x in (torch.ones(2, 3), torch.ones(2, 4)):  # the second batch does not fit the layer
         try:
-            collect_activations(model, x)
+            kept.append(collect_activations(model, x))
         except NotImplementedError:
             raise  # not written yet
         except RuntimeError:
             pass  # what the model raised
         left.append(sum(len(module._forward_hooks) for module in model.modules()))
-    return left
+    return left, bool(kept and kept[0])
 
 
+left, collected = hooks_left()
+expect.true(
+    collected,
+    when="collecting from a model with a ReLU and a Tanh",
+    wanted="their activations",
+    got="none",
+    think="Who collects nothing needs no hooks.",
+)
 expect.equal(
-    hooks_left(),
+    left,
     [0, 0],
     when="counting the model's hooks after a forward pass, and after one that raised an error",
     think="Hooks that stay make every later pass slower; `finally` runs in any case.",

@@ -366,12 +366,21 @@ def others_before_and_after(tokens):
             for parameter in module.parameters():
                 parameter.uniform_(0.3, 2.0)
     before = [p.detach().clone() for module in others for p in module.parameters()]
+    own = model[2].weight.detach().clone()
     lsuv_init(model, tokens)
-    return before, [p.detach().clone() for module in others for p in module.parameters()]
+    after = [p.detach().clone() for module in others for p in module.parameters()]
+    return before, after, not torch.equal(own, model[2].weight)
 
 
 torch.manual_seed(7)
-before, after = others_before_and_after(torch.randint(0, 9, (20, 5)))
+before, after, initialized = others_before_and_after(torch.randint(0, 9, (20, 5)))
+expect.true(
+    initialized,
+    when="looking at the weights of a Linear layer between the others",
+    wanted="new ones",
+    got="those of before",
+    think="Which modules are initialized?",
+)
 expect.equal(
     after,
     before,
@@ -409,19 +418,26 @@ def traces(x, batch):
         }
 
     torch.set_grad_enabled(True)  # whatever an earlier call has left behind
-    before = state()
+    before, own = state(), model[0].weight.detach().clone()
     try:
         lsuv_init(model, x if batch == "a random batch" else torch.zeros_like(x))
     except Exception:
         if batch == "a random batch":
             raise
-    return before, state()
+    return before, state(), not torch.equal(own, model[0].weight)
 
 
 torch.manual_seed(8)
 x = 5 * torch.randn(40, 6)
 for batch in ("a random batch", "a batch of zeros, which ends in an error"):
-    before, after = traces(x, batch)
+    before, after, initialized = traces(x, batch)
+    expect.true(
+        initialized or batch != "a random batch",
+        when="looking at the weights of the first layer",
+        wanted="new ones",
+        got="those of before",
+        think="A model that nothing was done to shows no trace.",
+    )
     for what, wanted in before.items():
         expect.true(
             after[what] == wanted,
@@ -444,6 +460,7 @@ def initialize(batch, dead):
 
 torch.manual_seed(9)
 x = torch.randn(30, 5).double()
+initialize(x, False)  # raises nothing: these layers have a variance
 for batch, dead, words in (
     (torch.zeros_like(x), False, "a batch of zeros"),
     (1e-8 * x, False, "a batch of numbers around 1e-8, with variances around 1e-16"),

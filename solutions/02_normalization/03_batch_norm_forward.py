@@ -193,7 +193,8 @@ with expect.unchanged(
     when="evaluating a batch",
     think="A served model that learns from its requests drifts away.",
 ):
-    manual_batch_norm(x, torch.ones(2), torch.zeros(2), mean, var, training=False)
+    out = manual_batch_norm(x, torch.ones(2), torch.zeros(2), mean, var, training=False)
+expect.shape(out, (8, 2), when="evaluating a batch of eight")
 
 # %% hidden aspect="gradients pass through the statistics of the batch" points=2
 torch.manual_seed(7)
@@ -218,6 +219,7 @@ expect.close(
 
 # %% hidden aspect="training on a batch of one raises a ValueError" points=1
 buffers = torch.zeros(3), torch.ones(3)
+manual_batch_norm(torch.randn(2, 3), torch.ones(3), torch.zeros(3), *buffers)  # two will do
 expect.raises(
     ValueError,
     manual_batch_norm,
@@ -239,7 +241,8 @@ with expect.unchanged(
     when="training on a batch",
     think="`a -= b` writes into the caller's tensor; `a - b` makes a new one.",
 ):
-    manual_batch_norm(x, gamma, beta, torch.zeros(2), torch.ones(2))
+    out = manual_batch_norm(x, gamma, beta, torch.zeros(2), torch.ones(2))
+expect.shape(out, (5, 2), when="training on a batch of five")
 
 
 # %% alternative of="manual_batch_norm"

@@ -455,8 +455,9 @@ with expect.unchanged(
     when="going forward and backward",
     think="`a -= b` writes into the caller's array; `a - b` makes a new one.",
 ):
-    layer.forward(z)
-    layer.backward(d_out)
+    out, d_z = layer.forward(z), layer.backward(d_out)
+expect.shape(out, (4, 3), when="going forward with four samples of three features")
+expect.shape(d_z, (4, 3), when="going back with four samples of three features")
 # Of numbers this small, adding a step and taking it off again loses digits.
 x, gradient = random.normal(size=(4, 3)) * 1e-10, random.normal(size=(4, 3))
 with expect.unchanged(

@@ -182,14 +182,20 @@ def before_and_after(state, x, mates):
         modes = {name or "the whole": module.training for name, module in model.named_modules()}
         return modes, {name: value.clone() for name, value in model.state_dict().items()}
 
-    before = look()
-    leak(model, x, mates)
-    return before, look()
+    before, found = look(), leak(model, x, mates)
+    return before, look(), found
 
 
 torch.manual_seed(2)
 x, mates = torch.randn(2, 6), [3 * torch.randn(n, 6) + 1 for n in (3, 6)]
-before, after = before_and_after(dict(recommender().state_dict()), x, mates)
+before, after, found = before_and_after(dict(recommender().state_dict()), x, mates)
+expect.true(
+    isinstance(found, int | float | torch.Tensor),
+    when="measuring a model with a BatchNorm in training mode",
+    wanted="a number",
+    got=f"{found}",
+    think="Who asks the model for nothing changes nothing in it.",
+)
 expect.equal(
     after[1],
     before[1],

@@ -170,6 +170,13 @@ picture = torch.randn(3, 6, 4, 2, dtype=torch.float64)
 gamma, beta = torch.randn(2, 6, dtype=torch.float64).unbind()
 flat = group_norm(picture.clone(), 2, gamma.clone(), beta.clone())
 expect.shape(flat, (3, 6, 4, 2), when="normalizing numbers of shape (3, 6, 4, 2)")
+expect.true(
+    not torch.equal(flat, picture),
+    when="normalizing numbers of shape (3, 6, 4, 2)",
+    wanted="other numbers",
+    got="the ones that went in",
+    think="What passes numbers on as they are suits every shape.",
+)
 for positions in [(8,), (2, 2, 2)]:
     shape = (3, 6, *positions)
     expect.close(
@@ -218,6 +225,7 @@ expect.close(
 # %% hidden aspect="channels that cannot be split evenly raise a ValueError" points=1
 # Four times three of the 24 numbers would pass for groups, across the borders of channels.
 ones, zeros = torch.ones(6), torch.zeros(6)
+group_norm(torch.randn(2, 6, 2, 2), 3, ones.clone(), zeros.clone())  # three groups of two: no error
 for groups, positions in [(4, (2, 2)), (5, (1, 5)), (12, (2, 2))]:
     expect.raises(
         ValueError,
@@ -235,6 +243,13 @@ torch.manual_seed(5)
 x = torch.randn(2, 4, 1, 2, dtype=torch.float64, requires_grad=True)
 gamma = torch.randn(4, dtype=torch.float64, requires_grad=True)
 beta = torch.randn(4, dtype=torch.float64, requires_grad=True)
+expect.true(
+    not torch.equal(group_norm(x, 2, gamma, beta, eps=0.1), x),
+    when="normalizing numbers whose gradient will be asked for",
+    wanted="other numbers",
+    got="the ones that went in",
+    think="What passes numbers on has an easy gradient, but another one.",
+)
 expect.gradient(
     lambda *inputs: group_norm(inputs[0], 2, inputs[1], inputs[2], eps=0.1),
     x,
@@ -256,8 +271,17 @@ def of_channels_last(pictures, gamma, beta):
 torch.manual_seed(6)
 pictures = torch.randn(3, 2, 5, 4, dtype=torch.float64)
 gamma, beta = torch.randn(2, 4, dtype=torch.float64).unbind()
+out = of_channels_last(pictures.clone(), gamma.clone(), beta.clone())
+expect.shape(out, (3, 4, 2, 5), when="normalizing pictures that are stored with channels last")
+expect.true(
+    not torch.equal(out, pictures.permute(0, 3, 1, 2)),
+    when="normalizing pictures that are stored with their channels last",
+    wanted="other numbers",
+    got="the ones that went in",
+    think="What passes numbers on as they are suits every order.",
+)
 expect.close(
-    of_channels_last(pictures.clone(), gamma.clone(), beta.clone()),
+    out,
     group_norm(pictures.permute(0, 3, 1, 2).contiguous(), 2, gamma.clone(), beta.clone()),
     when="normalizing pictures that are stored with their channels last",
     think="`view` asks for numbers that lie in the order of their shape; `reshape` does not.",
@@ -273,7 +297,8 @@ with expect.unchanged(
     when="normalizing numbers of shape (2, 6, 2, 2)",
     think="A reshaped tensor may share its memory with x, and `a -= b` writes into it.",
 ):
-    group_norm(x, 3, gamma, beta)
+    out = group_norm(x, 3, gamma, beta)
+expect.shape(out, (2, 6, 2, 2), when="normalizing numbers of shape (2, 6, 2, 2)")
 
 
 # %% alternative of="group_norm"

@@ -192,6 +192,17 @@ x = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
 gamma = torch.randn(4, dtype=torch.float64, requires_grad=True)
 beta = torch.randn(4, dtype=torch.float64, requires_grad=True)
 think = "What is detached, converted or written in place is out of reach for the backward pass."
+for name, out in (
+    ("layer_norm", layer_norm(x, gamma, beta, eps=0.1)),
+    ("rms_norm", rms_norm(x, gamma, eps=0.1)),
+):
+    expect.true(
+        not torch.equal(out, x),
+        when=f"normalizing numbers whose gradient will be asked for, with {name}",
+        wanted="other numbers",
+        got="the ones that went in",
+        think="What passes numbers on has an easy gradient, but another one.",
+    )
 expect.gradient(
     lambda *inputs: layer_norm(*inputs, eps=0.1),
     x,

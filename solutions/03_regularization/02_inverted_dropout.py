@@ -328,8 +328,9 @@ with expect.unchanged(
     when="training on x and going back from d_out",
     think="The layer before needs its output again: for its own backward pass, or for a shortcut.",
 ):
-    layer.forward(x)
-    layer.backward(d_out)
+    y, d_x = layer.forward(x), layer.backward(d_out)
+expect.shape(y, (20, 6), when="training on x of shape (20, 6)")
+expect.shape(d_x, (20, 6), when="going back from d_out of shape (20, 6)")
 
 # %% hidden aspect="the standard error follows from the variance of one draw" points=1
 from autograder import reference

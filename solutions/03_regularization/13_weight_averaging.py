@@ -320,13 +320,29 @@ for updates in (0, 3, 5):
 # %% hidden aspect="training goes on as if nobody had averaged" points=1
 @student_side
 def train_beside_an_average(start, batches):
-    return train(start, batches, EMAModel)
+    model = small_model()
+    ema, own = EMAModel(model, decay=0.5), model.state_dict()
+    for value in own.values():
+        value.add_(1)  # in place: the model's own
+    raw = [value.clone() for value in own.values()]
+    ema.apply(model)
+    looked = any(
+        not torch.equal(a, b) for a, b in zip(raw, model.state_dict().values(), strict=True)
+    )
+    return train(start, batches, EMAModel), looked
 
 
 torch.manual_seed(3)
 start, batches = torch.randn(24).double(), torch.randn(6, 8, 3).double()
 wanted = train(start, batches)
-got = train_beside_an_average(start, batches)
+got, looked = train_beside_an_average(start, batches)
+expect.true(
+    looked,
+    when="applying the average to a model that has moved on since",
+    wanted="other weights in the model",
+    got="those of before",
+    think="A look at an average that is not there disturbs nobody.",
+)
 for name in wanted:
     expect.close(
         got[name],

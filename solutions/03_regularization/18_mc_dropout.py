@@ -294,12 +294,20 @@ def modes_before_and_after(frozen):
     for name, module in model.named_modules():
         module.training = name not in frozen
     before = {name or "the whole": module.training for name, module in model.named_modules()}
-    mc_dropout(model, torch.randn(4, 196), 2)
-    return before, {name or "the whole": m.training for name, m in model.named_modules()}
+    found = mc_dropout(model, torch.randn(4, 196), 2)
+    after = {name or "the whole": module.training for name, module in model.named_modules()}
+    return before, after, isinstance(found, tuple | list)
 
 
 for frozen in ([], ["0.1"], ["0", "0.0", "0.1", "0.3", "1"], ["", "0", "0.0", "0.1", "0.2", "0.3"]):
-    before, after = modes_before_and_after(frozen)
+    before, after, measured = modes_before_and_after(frozen)
+    expect.true(
+        measured,
+        when="asking for the mean and the standard deviation of four digits",
+        wanted="the two of them",
+        got="neither",
+        think="Who does not run the model has no mode to restore.",
+    )
     expect.equal(
         after,
         before,

@@ -199,6 +199,13 @@ for decay in ("cosine", "linear"):
 
 # %% hidden aspect="bert_lr has BERT's peak, warm-up, length and floors" points=2
 # Whatever the general schedule does, this one is that with BERT's numbers.
+expect.between(
+    bert_lr(5_000),
+    2e-5,
+    1e-4,
+    when="asking for the rate in the middle of the warm-up",
+    think="Both schedules agree about everything if neither of them says anything.",
+)
 for decay, floor in (("cosine", 1e-5), ("linear", 0.0)):
     places = [0, 1, 5_000, 10_000, 10_001, 300_000, 800_000, 1_000_000]
     expect.close(

@@ -182,7 +182,8 @@ with expect.unchanged(
     when="taking a step",
     think="The result is a new tensor, and a new state; somebody may still need the old ones.",
 ):
-    adamw_step(w, g, state, lr=0.1)
+    result = adamw_step(w, g, state, lr=0.1)
+expect.kind(result, (tuple, list), when="taking a step", think="It returns two things.")
 expect.equal(state["t"], 3, when="looking at t in the state that was given, after a step")
 
 

@@ -265,6 +265,13 @@ torch.manual_seed(5)
 for n, size in ((12, 3), (10, 4)):
     seen = events(torch.randn(n, 5).double(), torch.randint(0, 3, (n,)), size)
     expect.true(
+        seen,
+        when=f"watching what the model is given: {n} samples, at most {size} at a time",
+        wanted="some of them",
+        got="nothing",
+        think="Every sample has its part in the gradient.",
+    )
+    expect.true(
         all(event == "backward" or event <= size for event in seen),
         when=f"watching what the model is given: {n} samples, at most {size} at a time",
         wanted=f"at most {size} samples at once",

@@ -379,7 +379,8 @@ for name, call in calls.items():
         when=f"calling {name}",
         think="`a -= b` writes into the caller's tensor; `a - b` makes a new one.",
     ):
-        call(given)
+        result = call(given)
+    expect.kind(result, torch.Tensor, when=f"calling {name}")
 
 # %% setup
 import torch

@@ -309,6 +309,7 @@ for value in (1e5, -1e5, 3e38, 0.0, 1e-40):
 @student_side
 def around_an_overflow(kind):
     model = network()
+    start = [p.detach().clone() for p in model.parameters()]
     if kind == "Adam":
         optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     else:
@@ -325,11 +326,19 @@ def around_an_overflow(kind):
     scaler.unscale_and_step(optimizer, model)
     after = [p.detach().clone() for p in model.parameters()]
     later = [v.clone() for s in optimizer.state.values() for v in s.values() if v is not None]
-    return before, after, memory, later
+    stepped = any(not torch.equal(one, other) for one, other in zip(start, before, strict=True))
+    return before, after, memory, later, stepped
 
 
 for kind in ("SGD with momentum", "Adam"):
-    before, after, memory, later = around_an_overflow(kind)
+    before, after, memory, later, stepped = around_an_overflow(kind)
+    expect.true(
+        stepped,
+        when=f"looking at the parameters after two good steps, {kind}",
+        wanted="other numbers than at the start",
+        got="the same",
+        think="A gradient that is finite leads to a step.",
+    )
     for index, (one, other) in enumerate(zip(after, before, strict=True)):
         expect.equal(
             one,

@@ -338,6 +338,13 @@ def modes():
 
 
 for mode, seen in modes().items():
+    expect.true(
+        len(seen) > 1,
+        when="counting the forward passes of a test that may take two steps",
+        wanted="some",
+        got="none",
+        think="A model that is not asked keeps its mode.",
+    )
     expect.equal(
         sorted({str(training) for training in seen}),
         [mode],

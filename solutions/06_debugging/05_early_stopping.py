@@ -330,6 +330,14 @@ def around_restoring(losses):
     return before, model.weight.detach()
 
 
+before, after = around_restoring([0.5, 0.9])
+expect.true(
+    not torch.equal(before, after),
+    when="comparing the weights after and before restoring, after the losses [0.5, 0.9]",
+    wanted="other ones: those of the first epoch",
+    got="the same",
+    think="Here there is a best epoch. Is anything restored?",
+)
 for losses in ([], [nan, nan, nan]):
     before, after = around_restoring(list(losses))
     expect.equal(

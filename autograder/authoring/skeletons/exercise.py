@@ -57,6 +57,8 @@ expect.close(
 
 # %% hidden aspect="x is left as it was" points=1
 x = torch.tensor([3.0, -4.0])
+# Who does nothing changes nothing.
+expect.shape(rms(x.clone()), (), when="taking the root mean square of x")
 with expect.unchanged(
     x=x,
     when="taking the root mean square of x",
