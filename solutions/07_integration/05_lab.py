@@ -583,7 +583,7 @@ for row, stds in (
         think="What follows a hidden Linear, in which order, and what does a norm do to a bias?",
     )
     # Of n drawn weights the root mean square is off by 1 / sqrt(2 n): at most 0.2 % in the hidden layers,
-    # and 1.4 % of 2,560 weights. False alarm at 10 and at 7 of these: below 1e-11.
+    # and 1.4 % of 2,560 weights. At 10 and at 7 of these, a false alarm has a rate below 1e-11.
     for layer, (got, std, rtol) in enumerate(zip(spreads, stds, (0.02, 0.02, 0.1), strict=True), 1):
         expect.close(
             got,
@@ -612,7 +612,7 @@ expect.equal(
 )
 # Before training, over 3,297 seeds: accuracy 0.10 +- 0.026, at most 0.206; loss 3.06 +- 0.25, from
 # 2.46 to 4.35. After the epoch, over 40 seeds: accuracy 0.834 +- 0.009 (0.805 to 0.848), loss 0.52 +- 0.02.
-# False alarm: below 1e-6 for each band.
+# So the rate of a false alarm is below 1e-7 for each band.
 expect.between(
     run["start_accuracy"],
     0.0,
@@ -916,8 +916,8 @@ expect.true(
 )
 # Over the 36 runs of the reference, and 20 seeds of row 1, the worst: accuracy from 0.931 (mean 0.947), its
 # loss at the start 2.302 to 2.304; other rows start from 2.62 to 3.36, and untrained accuracies are 0.07 to
-# 0.13. The last training loss is at most 0.142, with smoothing as well. For false alarms at the start see
-# "a short run": below 1e-6.
+# 0.16. The last training loss is at most 0.142, with smoothing as well. The start may
+# give a false alarm as in "a short run", below 1e-7.
 for name, runs in results.items():
     small = name in ("1 small", "no init")
     for run in runs:
