@@ -218,7 +218,11 @@ def describe_figure(figure: Any) -> dict[str, Any]:
                     (np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float))
                     for line in axes.get_lines()
                 ],
-                "bars": [patch.get_height() for box in axes.containers for patch in box.patches],
+                "bars": [
+                    bar.get_height()
+                    for box in axes.containers  # those of error bars have no patches
+                    for bar in getattr(box, "patches", ())
+                ],
             }
             for axes in figure.axes
         ]

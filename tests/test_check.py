@@ -58,8 +58,8 @@ BREAKS = {
     "an aspect that is earned by doing nothing": (
         'expect.shape(rms(x.clone()), (), when="taking the root mean square of x")\n',
         "",
-        "functions that only `return None` earn nothing",
-        "'x is left as it was' is earned",
+        "functions that do nothing earn nothing",
+        "'x is left as it was' is earned by functions that only `return None`",
     ),
     "a check that breaks by itself": (
         "torch.manual_seed(1)",

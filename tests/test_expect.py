@@ -242,7 +242,7 @@ def test_a_figure_without_a_line_or_a_legend_is_told_so() -> None:
 def test_bars_are_compared_with_their_values() -> None:
     drawn = Figure()
     axes = drawn.subplots()
-    axes.bar(["a", "b"], [1.0, 2.0])
+    axes.bar(["a", "b"], [1.0, 2.0], yerr=[0.1, 0.2])
     axes.set(title="t", xlabel="x", ylabel="y")
     expect.figure(drawn, bars=[1.0, 2.0], **WHEN)
     assert "3 bars of the values,\n  got 2 bars" in said(

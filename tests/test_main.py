@@ -44,7 +44,7 @@ def test_one_new_file_goes_through_new_build_check_release_and_autograde(
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["01_rms.py"]
     assert run(tmp_path, "build") == 0
     assert run(tmp_path, "check") == 0
-    assert "19 promises kept, 0 broken" in capsys.readouterr().out
+    assert "20 promises kept, 0 broken" in capsys.readouterr().out
     gradebook.generate(tmp_path, "01_means")
     released = nbformat.read(tmp_path / "release/01_means/01_rms.ipynb", as_version=4)
     solution = next(c for c in released.cells if c.id == "rms-rms")
@@ -83,7 +83,7 @@ def test_check_all_shows_a_line_a_promise(
     assert run(small_course, "check", "rms", "--all") == 0
     said = capsys.readouterr().out
     assert "kept    01_means/01_rms  the reference passes every check\n" in said
-    assert said.count("kept    ") == 19
+    assert said.count("kept    ") == 20
 
 
 @pytest.mark.parametrize(

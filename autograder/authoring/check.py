@@ -110,15 +110,16 @@ def check_attempts(exercise: Exercise, notebook: nbformat.NotebookNode) -> Itera
 
 def check_idle(exercise: Exercise, notebook: nbformat.NotebookNode) -> Iterator[Promise]:
     """Whoever writes functions that do nothing earns nothing with them."""
-    for body in reference.IDLE:
-        attempt = reference.idle(notebook, body)
-        if attempt.sources:
-            earned = [
-                f"{o.result.aspect!r} is earned"
-                for o in reference.run(notebook, attempt)
-                if o.result.passed and o.result.aspect in attempt.fails
-            ]
-            yield _promise(exercise, f"functions that only `{body}` earn nothing", earned)
+    attempts = [reference.idle(notebook, body) for body in reference.IDLE]
+    if not any(attempt.sources for attempt in attempts):
+        return
+    earned = [
+        f"{outcome.result.aspect!r} is earned by functions that only `{attempt.name}`"
+        for attempt in attempts
+        for outcome in reference.run(notebook, attempt)
+        if outcome.result.passed and outcome.result.aspect in attempt.fails
+    ]
+    yield _promise(exercise, "functions that do nothing earn nothing", earned)
 
 
 def check_forbidden(exercise: Exercise, notebook: nbformat.NotebookNode) -> Iterator[Promise]:
