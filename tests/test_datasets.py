@@ -127,9 +127,15 @@ def test_a_damaged_subset_is_refused(monkeypatch, tmp_path):
 
 def test_without_pillow_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
+    datasets._decoded.cache_clear()
     assert len(mnist(train=False)) == 2_000
     with pytest.raises(ImportError, match="install Pillow"):
         cifar10(train=False)
+
+
+def test_who_changes_a_picture_changes_nobody_else_s():
+    cifar10(train=False).images.zero_()
+    assert cifar10(train=False).images.any()
 
 
 def test_only_numpy_and_torch_are_needed_to_import_the_module():
