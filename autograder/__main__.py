@@ -92,7 +92,7 @@ def coverage(arguments: argparse.Namespace) -> int:
         print(covering.files(lines, exercises))
         return 0
     print("What earns points, by objective and level: how many, and in brackets their points.\n")
-    print(covering.table(covering.graded(exercises, objectives)))
+    print(covering.by_level(covering.graded(exercises, objectives)))
     sections = {e.section for e in exercises}
     lacking = [
         (line, section)

@@ -66,6 +66,6 @@ def test_an_objective_that_nobody_declared_is_refused(small_course: Path) -> Non
 def test_the_table_adds_up() -> None:
     one = coverage.Graded("a/b", "x", 2, "means", "apply", 1)
     other = coverage.Graded("a/b", "y", 3, "means", "create", 1)
-    rows = [line.split() for line in coverage.table([one, other]).splitlines()]
+    rows = [line.split() for line in coverage.by_level([one, other]).splitlines()]
     assert rows[1] == ["means", ".", ".", "1", "(2)", ".", ".", "1", "(3)", "2", "(5)"]
     assert rows[1][1:] == rows[2][1:]

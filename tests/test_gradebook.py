@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 import pytest
 from fake_pool import FakePool
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, InvalidEntry
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.converters import GenerateAssignment, GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
@@ -69,6 +69,18 @@ def test_the_assignment_is_registered_as_generate_assignment_would(
         "select version_num from alembic_version",
     ):
         assert rows(root, query) == rows(theirs, query)
+
+
+def test_another_grader_may_make_the_gradebook_at_the_same_moment(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def second(*arguments: Any) -> Gradebook:
+        monkeypatch.setattr(gradebook, "Gradebook", Gradebook)
+        Gradebook(*arguments).close()  # the other one was there first
+        raise InvalidEntry("UNIQUE constraint failed: course.id")
+
+    monkeypatch.setattr(gradebook, "Gradebook", second)
+    assert {o.state for o in run(root).values()} == {"graded", "unread"}
 
 
 def test_an_assignment_that_nbgrader_generated_is_taken_as_it_is(root: Path) -> None:

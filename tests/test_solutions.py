@@ -4,7 +4,7 @@ import pytest
 import scripts
 from conftest import ROOT, course
 
-from autograder.authoring.check import check_attempts, check_coverage
+from autograder.authoring.check import check_attempts, check_coverage, check_idle
 from autograder.authoring.course import Exercise
 from autograder.authoring.notebook import render
 
@@ -14,7 +14,12 @@ by_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.id)
 
 @by_exercise
 def test_references_pass_stubs_fail_and_mistakes_fail_what_they_say(exercise: Exercise) -> None:
-    promises = [*check_attempts(exercise, render(exercise)), *check_coverage(exercise)]
+    notebook = render(exercise)
+    promises = [
+        *check_attempts(exercise, notebook),
+        *check_idle(exercise, notebook),
+        *check_coverage(exercise),
+    ]
     assert [str(p) for p in promises if not p.kept] == []
 
 

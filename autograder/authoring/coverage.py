@@ -81,7 +81,7 @@ def missing(lines: Iterable[Line], exercises: Sequence[Exercise]) -> list[tuple[
     ]
 
 
-def table(found: Iterable[Graded]) -> str:
+def by_level(found: Iterable[Graded]) -> str:
     """Objectives by Bloom level: how many items, and in brackets how many points."""
     cells: dict[tuple[str, str], list[int]] = {}
     for one in found:

@@ -20,7 +20,7 @@ from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat.warnings import MissingIDFieldWarning
 from nbgrader import api
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook, InvalidEntry, MissingEntry
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import (
@@ -340,7 +340,7 @@ class Book:
         while True:
             try:
                 return work()
-            except IntegrityError:
+            except (IntegrityError, InvalidEntry):
                 if time.monotonic() - began > self._patience:
                     raise
                 time.sleep(0.05)  # another grader wrote the same row first

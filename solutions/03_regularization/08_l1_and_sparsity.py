@@ -340,7 +340,7 @@ for panel, least in enumerate((least_on_diamond, least_on_disc)):
     )
     told = shown if isinstance(shown, dict) else expect.describe_figure(shown)
     sizes = [
-        torch.tensor([x, y], dtype=torch.float64).norm(panel + 1, dim=0)
+        torch.stack([torch.as_tensor(x), torch.as_tensor(y)]).norm(panel + 1, dim=0)
         for x, y in told["axes"][panel]["lines"]
         if len(x) > 4
     ]
