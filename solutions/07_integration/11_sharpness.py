@@ -313,8 +313,8 @@ expect.figure(
 r"""
 ## For your report
 The cell below trains a small convolutional network on CIFAR-10, with and without SAM, dropout and weight
-decay, three seeds each. It takes some minutes, so set `FULL = True` and let it run. A SAM step costs two
-gradients: whoever compares gives SGD twice the epochs, too.
+decay, three seeds each. It takes about half an hour on two cores, so set `FULL = True` and let it run. A
+SAM step costs two gradients: whoever compares gives SGD twice the epochs, too.
 """
 
 # %%
