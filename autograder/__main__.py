@@ -201,10 +201,9 @@ def grade(arguments: argparse.Namespace) -> int:
 
     root, options = _root(arguments), _options_of_grade(arguments)
     pool = Pool(options.isolation, options.workers, options.limits, hidden=(root,))
-    if not options.dry_run:
-        pool.launch()  # torch loads in there while the gradebook's libraries load here
-    with contextlib.ExitStack() as stack:
-        stack.callback(pool.close)
+    with contextlib.closing(pool):
+        if not options.dry_run:
+            pool.launch()  # torch loads in there while the gradebook's libraries load here
         return _graded(arguments, options, lambda **_: pool)
 
 

@@ -42,7 +42,7 @@ def main() -> int:
 def false_alarms(file: Path, aspect: str, first: int, runs: int) -> list[str]:
     """Run the statistical checks of a file; print and return what failed."""
     notebook = statistical(render(read_exercise(file)), aspect)
-    checks = [reference.aspect_of(cell) for cell in notebook.cells if is_check(cell)]
+    checks = [reference.aspect_of(cell) for cell in notebook.cells if reference.is_check(cell)]
     if not checks:
         return []
     began, found = time.monotonic(), []
@@ -62,18 +62,13 @@ def statistical(notebook: NotebookNode, aspect: str) -> NotebookNode:
     notebook.cells = [
         cell
         for cell in notebook.cells
-        if not is_check(cell) or (samples(cell) and aspect in reference.aspect_of(cell))
+        if not reference.is_check(cell) or (samples(cell) and aspect in reference.aspect_of(cell))
     ]
     return notebook
 
 
 def samples(cell: NotebookNode) -> bool:
     return MARK in " ".join(cell.source.replace("#", " ").split())
-
-
-def is_check(cell: NotebookNode) -> bool:
-    marks = cell.metadata.get("nbgrader", {})
-    return bool(cell.cell_type == "code" and marks.get("grade") and not marks.get("solution"))
 
 
 if __name__ == "__main__":

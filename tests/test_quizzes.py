@@ -1,7 +1,6 @@
 """The course's quiz items: evidence holds for many seeds, keys are not to be guessed."""
 
 import math
-import time
 
 import pytest
 from conftest import course
@@ -10,18 +9,14 @@ from autograder.authoring import quiz
 from autograder.authoring.check import check_quiz, quiz_problems
 
 ITEMS = [item for exercise in course().exercises for item in quiz.items(exercise)]
-FEW, SEEDS = 10, 60
+SEEDS = 60
 by_item = pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.id)
 
 
 @by_item
 def test_the_key_has_evidence_that_holds_for_many_seeds(item: quiz.Item) -> None:
-    """As many as a second allows, and never few: some evidence trains a network."""
     assert item.evidence
-    began, seed = time.monotonic(), 0
-    while seed < FEW or (seed < SEEDS and time.monotonic() < began + 1):
-        assert quiz_problems(item, seed) == []
-        seed += 1
+    assert [p for seed in range(SEEDS) for p in quiz_problems(item, seed)] == []
 
 
 @by_item
@@ -37,7 +32,7 @@ def test_every_variant_can_be_drawn_and_read(item: quiz.Item) -> None:
 
 def test_every_quiz_promise_is_checked() -> None:
     exercises = [e for e in course().exercises if quiz.items(e)]
-    promises = [p for e in exercises for p in check_quiz(e, seeds=1)]
+    promises = [p for e in exercises for p in check_quiz(e, seeds=2)]
     assert len(promises) == 2 * len(ITEMS)
     assert all(p.kept for p in promises)
 

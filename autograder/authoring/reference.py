@@ -96,8 +96,8 @@ def idle(notebook: NotebookNode, body: str) -> Attempt:
     asking = {
         aspect_of(cell)
         for cell in code
-        if cell.metadata.get("nbgrader", {}).get("points")
-        and not is_solution(cell)
+        if is_check(cell)
+        and cell.metadata.nbgrader.points
         and names & {n.id for n in ast.walk(ast.parse(cell.source)) if isinstance(n, ast.Name)}
     }
     return Attempt("idle", body, sources, frozenset(asking))
@@ -105,6 +105,11 @@ def idle(notebook: NotebookNode, body: str) -> Attempt:
 
 def is_solution(cell: NotebookNode) -> bool:
     return bool(cell.metadata.get("nbgrader", {}).get("solution"))
+
+
+def is_check(cell: NotebookNode) -> bool:
+    marks = cell.metadata.get("nbgrader", {})
+    return bool(cell.cell_type == "code" and marks.get("grade") and not marks.get("solution"))
 
 
 def run(notebook: NotebookNode, attempt: Attempt | None = None, salt: int = 0) -> list[Outcome]:
@@ -136,12 +141,12 @@ def rerun(notebook: NotebookNode, salts: Iterable[int]) -> Iterator[tuple[int, O
     """Each check of the reference with each salt; what stands between them is executed once."""
     names: dict[str, Any] = {"__name__": "__main__"}
     for cell in (c for c in notebook.cells if c.cell_type == "code"):
-        grade = cell.metadata.get("nbgrader", {}).get("grade")
-        for salt in salts if grade else (0,):
+        check = is_check(cell)
+        for salt in salts if check else (0,):
             with _quiet(), _salted(salt):
-                space = dict(names) if grade else names
+                space = dict(names) if check else names
                 error = _execute(solved(cell.source), f"<course: {cell.id}>", space)
-            if grade:
+            if check:
                 yield salt, _outcome(cell, error, {})
             elif error:
                 raise error

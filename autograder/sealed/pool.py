@@ -50,7 +50,7 @@ class Pool:
     def launch(self) -> None:
         """Let the sandbox's server begin to load; `with` waits for it, this does not."""
         if self.isolation in ("", "sandbox") and not sandbox.why_not():
-            with contextlib.suppress(NoSandbox):  # told when it is waited for
+            with contextlib.suppress(NoSandbox, OSError):  # told when it is waited for
                 self._server = Server("sandbox", self.limits, self.hidden)
 
     def __enter__(self) -> "Pool":
